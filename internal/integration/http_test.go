@@ -1,0 +1,18 @@
+package integration_test
+
+import (
+	"net/http"
+	"strings"
+)
+
+// isIDP reports whether federation metadata is served below that address.
+func isIDP(url string) bool {
+	resp, err := http.Get(trimSlash(url) + "/FederationMetadata/2007-06/FederationMetadata.xml") //nolint:gosec // a loopback address of the test
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+func trimSlash(url string) string { return strings.TrimSuffix(url, "/") }
