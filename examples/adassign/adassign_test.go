@@ -31,7 +31,7 @@ func TestParseRefuses(t *testing.T) {
 		"an array":        `[]`,
 		"no assignments":  `{}`,
 		"null":            `{"assignments":null}`,
-		"misspelt":        `{"assigments":[]}`,
+		"misspelt":        `{"assignment":[]}`,
 		"wrong type":      `{"assignments":{}}`,
 		"principal":       `{"assignments":[{"principalType":"USER"}]}`,
 		"kind":            `{"assignments":[{"principalType":"ROLE","principal":"x"}]}`,

@@ -64,14 +64,14 @@ func read(in io.Reader, out io.Writer) (counts, error) {
 	for sc.Scan() {
 		var e event
 		if json.Unmarshal(sc.Bytes(), &e) != nil || e.Action == "" {
-			fmt.Fprintln(out, sc.Text()) // not an event: the go command's own words
+			_, _ = fmt.Fprintln(out, sc.Text()) // not an event: the go command's own words
 			continue
 		}
 		key := e.Package + " " + e.Test
 		switch {
 		case e.Action == "build-output", e.Action == "output" && e.Test == "":
 			if e.Output != "PASS\n" && !strings.Contains(e.Output, "[no test files]") {
-				fmt.Fprint(out, e.Output)
+				_, _ = fmt.Fprint(out, e.Output)
 			}
 		case e.Action == "output":
 			if held[key] == nil {
@@ -92,7 +92,7 @@ func (c *counts) finish(e event, held *strings.Builder, out io.Writer) {
 	switch {
 	case e.Action == "build-fail", e.Action == "fail" && e.Test == "":
 		c.failed++
-		fmt.Fprintln(out, "FAILED package", e.Package+e.ImportPath)
+		_, _ = fmt.Fprintln(out, "FAILED package", e.Package+e.ImportPath)
 	case e.Test == "":
 	case e.Action == "pass":
 		c.passed++
@@ -106,8 +106,8 @@ func (c *counts) finish(e event, held *strings.Builder, out io.Writer) {
 }
 
 func print1(out io.Writer, e event, held *strings.Builder) {
-	fmt.Fprintf(out, "%s %s %s\n", strings.ToUpper(e.Action), e.Package, e.Test)
+	_, _ = fmt.Fprintf(out, "%s %s %s\n", strings.ToUpper(e.Action), e.Package, e.Test)
 	if held != nil {
-		fmt.Fprint(out, held.String())
+		_, _ = fmt.Fprint(out, held.String())
 	}
 }
