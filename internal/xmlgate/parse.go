@@ -1,0 +1,357 @@
+package xmlgate
+
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+)
+
+// The two bindings and prefixes that every document starts with.
+const (
+	bindNone   = 0 // no namespace, the default until declared otherwise
+	bindXML    = 1
+	prefixNone = 0
+	prefixXML  = 1
+)
+
+// linearPrefixes is up to where a walk over the known prefixes beats a map.
+const linearPrefixes = 12
+
+type parser struct {
+	Doc
+	lim      Limits
+	i        int
+	cur      int32   // open element, -1 outside
+	last     []int32 // last child of each open element, by depth; last[0] is the root's place
+	bound    []int32 // by prefix: binding in force, -1 for none
+	byName   map[string]int32
+	declared int     // declarations of the start tag at hand
+	order    []int32 // scratch for duplicate checks
+	comments int
+	idSeen   map[string]struct{}
+	firstID  string
+}
+
+// Parse checks raw against lim and XML's rules and returns its table of elements. The error is an *[Error].
+func Parse(raw []byte, lim Limits) (*Doc, error) { return ParseIn(raw, lim, Elem{}) }
+
+// ParseIn is [Parse] for a piece that stands in the place of (or inside) context: prefixes that are declared there may be used.
+// With the zero Elem it is Parse.
+func ParseIn(raw []byte, lim Limits, context Elem) (*Doc, error) {
+	p := parser{lim: lim.withDefaults(), cur: -1}
+	if err := p.prepare(raw, context); err != nil {
+		return nil, err
+	}
+	if err := p.document(); err != nil {
+		return nil, err
+	}
+	d := p.Doc // a copy, so that the parser's scratch does not live as long as the document
+	return &d, nil
+}
+
+func (p *parser) fail(code, detail string) *Error { return &Error{code, detail, p.i} }
+
+func (p *parser) malformed(detail string) *Error { return p.fail(CodeMalformed, detail) }
+
+// prepare checks size and characters, sizes the tables and takes over the namespace context.
+func (p *parser) prepare(raw []byte, context Elem) error {
+	if len(raw) > p.lim.Bytes {
+		return p.fail(CodeTooLarge, "document exceeds the size limit")
+	}
+	raw = bytes.TrimPrefix(raw, []byte("\xEF\xBB\xBF"))
+	if len(raw) >= 2 && (raw[0] == 0 || raw[1] == 0 || raw[0] >= 0xFE) {
+		return p.fail(CodeEncoding, "not UTF-8")
+	}
+	cr, err := scanChars(raw)
+	if err != nil {
+		return err
+	}
+	p.src = string(raw)
+	if cr {
+		p.src = normaliseLines(p.src)
+	}
+	tags := bytes.Count(raw, []byte{'<'})
+	p.elems = make([]elem, 0, min(tags/2+2, p.lim.Elements))
+	p.attrs = make([]attr, 0, min(tags/3+16, p.lim.TotalAttributes))
+	p.bindings = make([]binding, 2, 16)
+	p.prefixes = append(make([]string, 0, linearPrefixes), "", "xml")
+	p.bound = append(make([]int32, 0, linearPrefixes), bindNone, bindXML)
+	p.bindings[bindXML] = binding{uri: xmlNS, prefix: prefixXML, prev: -1}
+	p.last = make([]int32, 1, 16)
+	p.last[0] = -1
+	p.inherit(context)
+	p.base = int32(len(p.bindings))
+	return nil
+}
+
+// inherit declares what is in scope at context before the root begins.
+func (p *parser) inherit(context Elem) {
+	if context.IsZero() {
+		return
+	}
+	for _, name := range context.d.prefixes {
+		if uri := context.LookupNS(name); uri != "" && name != "xml" {
+			p.declare(name, uri)
+		}
+	}
+}
+
+func (p *parser) document() error {
+	if strings.HasPrefix(p.src, "<?xml") && len(p.src) > 5 && isSpace(p.src[5]) {
+		if err := p.declaration(); err != nil {
+			return err
+		}
+	}
+	for p.i < len(p.src) {
+		if err := p.step(); err != nil {
+			return err
+		}
+	}
+	switch {
+	case p.cur >= 0:
+		return p.malformed("an element is not closed")
+	case len(p.elems) == 0:
+		return p.malformed("no element")
+	}
+	return nil
+}
+
+// step reads the text up to the next markup, and the markup.
+func (p *parser) step() error {
+	start := p.i
+	n := strings.IndexByte(p.src[start:], '<')
+	if n < 0 {
+		n = len(p.src) - start
+	}
+	if n > 0 {
+		if err := p.text(p.src[start : start+n]); err != nil {
+			return err
+		}
+		p.i = start + n
+		if p.i == len(p.src) {
+			return nil
+		}
+	}
+	if p.i+1 >= len(p.src) {
+		return p.malformed("the document ends inside markup")
+	}
+	switch p.src[p.i+1] {
+	case '/':
+		return p.endTag()
+	case '!':
+		return p.bang()
+	case '?':
+		return p.malformed("processing instruction")
+	}
+	return p.startTag()
+}
+
+// text checks character data between two pieces of markup.
+func (p *parser) text(s string) error {
+	if p.cur < 0 {
+		for i := range len(s) {
+			if !isSpace(s[i]) {
+				return p.malformed("text outside the root element")
+			}
+		}
+		return nil
+	}
+	x := &p.elems[p.cur]
+	if !x.dirtyText {
+		for i := range len(s) {
+			if !isSpace(s[i]) {
+				x.dirtyText = true
+				break
+			}
+		}
+		if !x.dirtyText {
+			return nil
+		}
+	}
+	if strings.Contains(s, cdataClose) {
+		return p.malformed("]]> in text")
+	}
+	if strings.IndexByte(s, '&') >= 0 {
+		x.markup = true
+		return p.references(s)
+	}
+	return nil
+}
+
+// references checks each reference in s.
+func (p *parser) references(s string) error {
+	for {
+		i := strings.IndexByte(s, '&')
+		if i < 0 {
+			return nil
+		}
+		_, next := reference(s, i)
+		if next < 0 {
+			return p.malformed("reference that is neither predefined nor to a legal character")
+		}
+		s = s[next:]
+	}
+}
+
+// bang reads a comment or a CDATA section; every other <! is a directive.
+func (p *parser) bang() error {
+	rest := p.src[p.i:]
+	switch {
+	case strings.HasPrefix(rest, commentOpen):
+		end := strings.Index(rest[4:], "--")
+		if end < 0 || 4+end+2 >= len(rest) || rest[4+end+2] != '>' {
+			return p.malformed("malformed comment")
+		}
+		if p.comments++; p.comments > p.lim.Comments {
+			return p.fail(CodeTooLarge, "too many comments")
+		}
+		if p.cur >= 0 {
+			p.elems[p.cur].comment, p.elems[p.cur].markup = true, true
+		}
+		p.i += 4 + end + len(commentClose)
+		return nil
+	case strings.HasPrefix(rest, cdataOpen):
+		end := strings.Index(rest, cdataClose)
+		if end < 0 || p.cur < 0 {
+			return p.malformed("CDATA section not closed or outside the root element")
+		}
+		if p.comments++; p.comments > p.lim.Comments { // counted with the comments: both split text
+			return p.fail(CodeTooLarge, "too many CDATA sections")
+		}
+		p.elems[p.cur].markup, p.elems[p.cur].dirtyText = true, true
+		p.i += end + len(cdataClose)
+		return nil
+	}
+	return p.fail(CodeDoctype, "document type declaration or other directive")
+}
+
+// declaration reads <?xml ...?>: version 1.0, encoding UTF-8 if any, standalone yes or no.
+func (p *parser) declaration() error {
+	end := strings.Index(p.src, "?>")
+	if end < 0 {
+		return p.malformed("XML declaration not closed")
+	}
+	rest := p.src[5:end]
+	for n, name := range [...]string{"version", "encoding", "standalone"} {
+		trimmed := strings.TrimLeft(rest, " \t\n")
+		if !strings.HasPrefix(trimmed, name) || len(trimmed) == len(rest) {
+			if n == 0 {
+				return p.malformed("XML declaration without a version")
+			}
+			continue
+		}
+		value, tail, ok := pseudoAttribute(trimmed[len(name):])
+		switch {
+		case !ok:
+			return p.malformed("malformed XML declaration")
+		case n == 0 && value != "1.0":
+			return p.malformed("XML version other than 1.0")
+		case n == 1 && !strings.EqualFold(value, "utf-8"):
+			return p.fail(CodeEncoding, "declared encoding is not UTF-8")
+		case n == 2 && value != "yes" && value != "no":
+			return p.malformed("malformed XML declaration")
+		}
+		rest = tail
+	}
+	if strings.Trim(rest, " \t\n") != "" {
+		return p.malformed("malformed XML declaration")
+	}
+	p.i = end + 2
+	return nil
+}
+
+func pseudoAttribute(s string) (value, tail string, ok bool) {
+	s = strings.TrimLeft(s, " \t\n")
+	if !strings.HasPrefix(s, "=") {
+		return "", "", false
+	}
+	s = strings.TrimLeft(s[1:], " \t\n")
+	if s == "" || s[0] != '"' && s[0] != '\'' {
+		return "", "", false
+	}
+	end := strings.IndexByte(s[1:], s[0])
+	if end < 0 {
+		return "", "", false
+	}
+	return s[1 : 1+end], s[end+2:], true
+}
+
+// name reads prefix:local at p.i, refusing a second colon and an empty part.
+func (p *parser) name() (start int32, prefixLen, localLen uint16, err *Error) {
+	s, begin, colon := p.src, p.i, -1
+	part, i := p.i, p.i
+	for i < len(s) {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if !nameRune(r) || i == part && !nameStartRune(r) {
+				break
+			}
+			i += n
+			continue
+		}
+		if classes[c]&className != 0 {
+			if i == part && classes[c]&classNameStart == 0 {
+				break
+			}
+			i++
+			continue
+		}
+		if c != ':' {
+			break
+		}
+		if colon >= 0 || i == part {
+			return 0, 0, 0, p.malformed("name with an empty part or two colons")
+		}
+		colon = i
+		i++
+		part = i
+	}
+	switch {
+	case i == part:
+		return 0, 0, 0, p.malformed("name expected")
+	case i-begin > p.lim.NameLength:
+		return 0, 0, 0, p.fail(CodeTooLarge, "name too long")
+	}
+	p.i = i
+	if colon < 0 {
+		return int32(begin), 0, uint16(i - begin), nil
+	}
+	return int32(begin), uint16(colon - begin), uint16(i - colon - 1), nil
+}
+
+func (p *parser) endTag() error {
+	if p.cur < 0 {
+		return p.malformed("end tag without a start tag")
+	}
+	x := &p.elems[p.cur]
+	size := int32(x.localLen)
+	if x.prefixLen > 0 {
+		size += int32(x.prefixLen) + 1
+	}
+	name := p.src[x.name : x.name+size]
+	if !strings.HasPrefix(p.src[p.i+2:], name) {
+		return p.malformed("end tag of another element")
+	}
+	j := p.i + 2 + len(name)
+	for j < len(p.src) && isSpace(p.src[j]) {
+		j++
+	}
+	if j >= len(p.src) || p.src[j] != '>' {
+		return p.malformed("end tag of another element")
+	}
+	x.close, x.end = int32(p.i), int32(j+1)
+	p.i = j + 1
+	p.leave()
+	return nil
+}
+
+// leave closes the current element: its declarations go out of force.
+func (p *parser) leave() {
+	x := &p.elems[p.cur]
+	for b := x.decl + int32(x.ndecl) - 1; b >= x.decl; b-- {
+		p.bound[p.bindings[b].prefix] = p.bindings[b].prev
+	}
+	p.cur = x.parent
+	p.last = p.last[:len(p.last)-1]
+}
