@@ -1,0 +1,202 @@
+package policy
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Patterns are kept in an encoded form: the wildcards are two bytes that no UTF-8 text holds. So a star that came out of
+// a policy variable stays a plain star, and a pattern with its variables filled in is still one string.
+const (
+	anyRun  = 0xff // "*": any run of characters, also an empty one
+	anyChar = 0xfe // "?": exactly one character
+)
+
+// encodeGlob turns the stars and question marks of a policy's text into wildcards.
+func encodeGlob(s string) string {
+	if !strings.ContainsAny(s, "*?") {
+		return s
+	}
+	b := []byte(s)
+	for i, c := range b {
+		switch c {
+		case '*':
+			b[i] = anyRun
+		case '?':
+			b[i] = anyChar
+		}
+	}
+	return string(b)
+}
+
+// globMatch reports whether the encoded pattern p matches all of s. It never goes back behind a star once the text
+// between two stars was found, because the leftmost place is always as good as any other.
+func globMatch(p, s string) bool {
+	i := strings.IndexByte(p, anyRun)
+	if i < 0 {
+		n := chunkPrefix(p, s)
+		return n == len(s) && n >= 0
+	}
+	n := chunkPrefix(p[:i], s)
+	if n < 0 {
+		return false
+	}
+	s, p = s[n:], p[i+1:]
+	j := strings.LastIndexByte(p, anyRun)
+	n = chunkSuffix(p[j+1:], s)
+	if n < 0 {
+		return false
+	}
+	s = s[:len(s)-n]
+	if j < 0 {
+		return true
+	}
+	for p = p[:j]; p != ""; {
+		chunk, rest := p, ""
+		if k := strings.IndexByte(p, anyRun); k >= 0 {
+			chunk, rest = p[:k], p[k+1:]
+		}
+		end := chunkEnd(chunk, s)
+		if end < 0 {
+			return false
+		}
+		s, p = s[end:], rest
+	}
+	return true
+}
+
+// chunkPrefix returns how many bytes at the beginning of s the star-free chunk c takes, or -1.
+func chunkPrefix(c, s string) int {
+	n := 0
+	for {
+		q := strings.IndexByte(c, anyChar)
+		lit := c
+		if q >= 0 {
+			lit = c[:q]
+		}
+		if !strings.HasPrefix(s[n:], lit) {
+			return -1
+		}
+		n += len(lit)
+		if q < 0 {
+			return n
+		}
+		if n == len(s) {
+			return -1
+		}
+		_, w := utf8.DecodeRuneInString(s[n:])
+		n += w
+		c = c[q+1:]
+	}
+}
+
+// chunkSuffix returns how many bytes at the end of s the star-free chunk c takes, or -1.
+func chunkSuffix(c, s string) int {
+	left := len(s)
+	for {
+		q := strings.LastIndexByte(c, anyChar)
+		lit := c[q+1:]
+		if !strings.HasSuffix(s[:left], lit) {
+			return -1
+		}
+		left -= len(lit)
+		if q < 0 {
+			return len(s) - left
+		}
+		if left == 0 {
+			return -1
+		}
+		_, w := utf8.DecodeLastRuneInString(s[:left])
+		left -= w
+		c = c[:q]
+	}
+}
+
+// chunkEnd finds the leftmost place of the star-free chunk c in s and returns where it ends, or -1.
+func chunkEnd(c, s string) int {
+	if c == "" {
+		return 0
+	}
+	q := strings.IndexByte(c, anyChar)
+	switch {
+	case q < 0:
+		i := strings.Index(s, c)
+		if i < 0 {
+			return -1
+		}
+		return i + len(c)
+	case len(c) > shiftAndFrom && len(c) <= 64*shiftAndWords && ascii(s):
+		return shiftAnd(c, s)
+	}
+	for i := 0; i <= len(s); {
+		if q > 0 { // jump to the next place of the literal beginning
+			k := strings.Index(s[i:], c[:q])
+			if k < 0 {
+				return -1
+			}
+			i += k
+		}
+		if n := chunkPrefix(c, s[i:]); n >= 0 {
+			return i + n
+		}
+		if i == len(s) {
+			return -1
+		}
+		_, w := utf8.DecodeRuneInString(s[i:])
+		i += w
+	}
+	return -1
+}
+
+const (
+	shiftAndFrom  = 16
+	shiftAndWords = maxPattern / 64
+)
+
+// shiftAnd finds a chunk with question marks in one pass: bit j of the state says that the last j+1 characters fit the
+// first j+1 of the chunk (Baeza-Yates and Gonnet). Trying each place would take length times length for texts such as
+// "?a?a?a...b" against "aaaa...".
+func shiftAnd(c, s string) int {
+	var state [shiftAndWords]uint64
+	words := (len(c) + 63) / 64
+	masks := make([]uint64, 128*words) // one mask a character, only for long chunks with a question mark
+	for j := range len(c) {
+		w, bit := j/64, uint64(1)<<(j%64)
+		if c[j] == anyChar {
+			for b := range 128 {
+				masks[b*words+w] |= bit
+			}
+		} else if c[j] < 128 {
+			masks[int(c[j])*words+w] |= bit
+		}
+	}
+	last, lastBit := (len(c)-1)/64, uint64(1)<<((len(c)-1)%64)
+	for i := range len(s) {
+		m := masks[int(s[i])*words : int(s[i])*words+words]
+		carry := uint64(1)
+		for w := range words {
+			next := state[w] >> 63
+			state[w] = (state[w]<<1 | carry) & m[w]
+			carry = next
+		}
+		if state[last]&lastBit != 0 {
+			return i + 1
+		}
+	}
+	return -1
+}
+
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// hasWildcardBytes reports whether a text of the request holds one of the two reserved bytes. It is then not UTF-8, and
+// must never be filled into a pattern.
+func hasWildcardBytes(s string) bool {
+	return strings.IndexByte(s, anyRun) >= 0 || strings.IndexByte(s, anyChar) >= 0
+}

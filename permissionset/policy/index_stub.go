@@ -1,0 +1,5 @@
+package policy
+
+type layerIndex struct{}
+
+func (*layerIndex) ask(*env) found { return found{} }
