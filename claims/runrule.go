@@ -1,0 +1,422 @@
+package claims
+
+import "strings"
+
+// runRule runs one rule over the claims that were there before it.
+func (e *run) runRule(r *cRule) error {
+	e.rule, e.ruleTuples = r, 0
+	e.limit = int32(e.set.len()) //nolint:gosec // bounded by Limits.Claims
+	e.picks = e.picks[:0]
+	if err := e.spend(1); err != nil {
+		return err
+	}
+	if e.trace != nil {
+		e.trace.begin(e)
+		defer e.trace.finish(e)
+	}
+	if r.tables {
+		e.needTables(r)
+	}
+	for i := range r.aggregates {
+		if r.aggregates[i].after > 0 {
+			continue
+		}
+		if ok, err := e.aggregate(i, &r.aggregates[i]); !ok || err != nil {
+			return err
+		}
+	}
+	switch len(r.selects) {
+	case 0:
+		if e.p.opts.Dialect == DialectCTA && e.limit == 0 {
+			return nil // without conditions a CTA rule stands for every claim, and there is none
+		}
+		return e.fire()
+	case 1:
+		return e.runOne(r)
+	}
+	return e.runMany(r)
+}
+
+// scan visits the claims that pass the tests of a selector on the claim alone, until visit returns false.
+func (e *run) scan(s *cSelector, visit func(pos int32) (bool, error)) error {
+	step := func(pos int32) (bool, error) {
+		if err := e.spend(1); err != nil {
+			return false, err
+		}
+		if ok, err := e.holdsAll(s.tests, e.set.at(pos)); !ok || err != nil {
+			return err == nil, err
+		}
+		return visit(pos)
+	}
+	if s.typeID < 0 {
+		for pos := range e.limit {
+			if more, err := step(pos); !more || err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, pos := range e.index[s.typeID] {
+		if pos >= e.limit {
+			return nil
+		}
+		if more, err := step(pos); !more || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runOne runs a rule with one selector: each claim is tested and used at once, so that the groups of a match are still known.
+func (e *run) runOne(r *cRule) error {
+	e.picks = append(e.picks, 0)
+	return e.scan(&r.selects[0], func(pos int32) (bool, error) {
+		if err := e.tuple(1); err != nil {
+			return false, err
+		}
+		e.picks[0] = pos
+		ok, err := e.late(1)
+		if !ok || err != nil {
+			return err == nil, err
+		}
+		return true, e.fire()
+	})
+}
+
+// tuple counts combinations against the limits, before they are built.
+func (e *run) tuple(n int) error {
+	e.ruleTuples += n
+	e.tuples += n
+	lim := &e.p.opts.Limits
+	switch {
+	case e.ruleTuples > lim.RuleTuples:
+		return e.fail(CodeLimit, nil, "more than %d combinations of claims in one rule", lim.RuleTuples)
+	case e.tuples > lim.Tuples:
+		return e.fail(CodeLimit, nil, "more than %d combinations of claims", lim.Tuples)
+	}
+	return nil
+}
+
+// late decides the aggregates that look at the claim chosen last.
+func (e *run) late(chosen int) (bool, error) {
+	for i := range e.rule.aggregates {
+		a := &e.rule.aggregates[i]
+		if a.after != chosen {
+			continue
+		}
+		if ok, err := e.aggregate(i, a); !ok || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// runMany runs a rule with several selectors: all combinations, the first selector slowest.
+func (e *run) runMany(r *cRule) error {
+	for len(e.candidates) < len(r.selects) {
+		e.candidates = append(e.candidates, nil)
+	}
+	product := 1
+	for i := range r.selects {
+		list := e.candidates[i][:0]
+		err := e.scan(&r.selects[i], func(pos int32) (bool, error) {
+			list = append(list, pos)
+			return true, nil
+		})
+		e.candidates[i] = list
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			return nil
+		}
+		product = min(product*len(list), 1<<40)
+	}
+	if r.product {
+		if err := e.tuple(product); err != nil {
+			return err
+		}
+	}
+	return e.choose(0)
+}
+
+// choose picks a claim for the selector at this depth and goes on with the next.
+func (e *run) choose(depth int) error {
+	if depth == len(e.rule.selects) {
+		return e.fire()
+	}
+	s := &e.rule.selects[depth]
+	e.picks = append(e.picks, 0)
+	defer func() { e.picks = e.picks[:depth] }()
+	return e.partners(s, &e.tables[depth], e.candidates[depth], func(pos int32) (bool, error) {
+		if !e.rule.product && depth > 0 {
+			if err := e.tuple(1); err != nil {
+				return false, err
+			}
+		}
+		if err := e.spend(1); err != nil {
+			return false, err
+		}
+		ok, err := e.holdsAll(s.joins, e.set.at(pos))
+		if !ok || err != nil {
+			return err == nil, err
+		}
+		e.picks[depth] = pos
+		if ok, err = e.late(depth + 1); !ok || err != nil {
+			return err == nil, err
+		}
+		return true, e.choose(depth + 1)
+	})
+}
+
+// smallJoin is the number of candidates up to which a scan is cheaper than a table.
+const smallJoin = 4
+
+// partners visits the candidates that can fulfil the joins of s: with an equality among them, only those with the right key.
+func (e *run) partners(s *cSelector, t *joinTable, candidates []int32, visit func(pos int32) (bool, error)) error {
+	if s.hash < 0 || len(candidates) <= smallJoin {
+		for _, pos := range candidates {
+			if more, err := visit(pos); !more || err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	join := &s.joins[s.hash]
+	if !t.built {
+		t.build(e, join, candidates)
+	}
+	key, err := e.eval(&join.expr)
+	if err != nil {
+		return err
+	}
+	for i := t.first(key); i > 0; i = t.next[i-1] {
+		if more, err := visit(candidates[i-1]); !more || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// joinTable finds the candidates whose property has a given value.
+type joinTable struct {
+	built bool
+	heads map[string]int32 // value -> index of the first candidate with it, plus one
+	next  []int32          // index of the next candidate with the same value, plus one
+	found []int32          // candidates of an aggregate
+}
+
+func (t *joinTable) reset() {
+	t.built = false
+	if len(t.heads) > 4096 {
+		t.heads, t.next, t.found = nil, nil, nil
+		return
+	}
+	clear(t.heads)
+}
+
+func (t *joinTable) build(e *run, join *cTest, candidates []int32) {
+	t.built = true
+	if t.heads == nil {
+		t.heads = make(map[string]int32, len(candidates))
+	}
+	clear(t.heads)
+	t.next = append(t.next[:0], make([]int32, len(candidates))...)
+	for i := len(candidates) - 1; i >= 0; i-- {
+		key := property(e.set.at(candidates[i]), join.name, join.uri)
+		t.next[i] = t.heads[key]
+		t.heads[key] = int32(i) + 1 //nolint:gosec // bounded by Limits.Claims
+	}
+}
+
+func (t *joinTable) first(key string) int32 { return t.heads[key] }
+
+// needTables makes room for the tables of a rule and forgets those of the rule before.
+func (e *run) needTables(r *cRule) {
+	n := len(r.selects) + len(r.aggregates)
+	for len(e.tables) < n {
+		e.tables = append(e.tables, joinTable{})
+	}
+	for i := range n {
+		e.tables[i].built = false
+		e.tables[i].found = nil
+	}
+}
+
+// aggregate decides an EXISTS or a COUNT.
+func (e *run) aggregate(i int, a *cAggregate) (bool, error) {
+	n := int64(0)
+	count := func(int32) (bool, error) {
+		n++
+		return !a.exist, nil
+	}
+	var err error
+	if a.after == 0 {
+		err = e.scan(&a.sel, count)
+	} else {
+		err = e.aggregateJoin(i, a, count)
+	}
+	switch {
+	case err != nil:
+		return false, err
+	case a.exist:
+		return (n > 0) != a.not, nil
+	}
+	switch a.op {
+	case "==":
+		return n == a.n, nil
+	case "!=":
+		return n != a.n, nil
+	case ">":
+		return n > a.n, nil
+	case ">=":
+		return n >= a.n, nil
+	case "<":
+		return n < a.n, nil
+	}
+	return n <= a.n, nil
+}
+
+// aggregateJoin counts the claims of an aggregate that looks at the claims of earlier selectors.
+func (e *run) aggregateJoin(i int, a *cAggregate, count func(int32) (bool, error)) error {
+	t := &e.tables[len(e.rule.selects)+i]
+	if t.found == nil {
+		t.found = []int32{}
+		err := e.scan(&a.sel, func(pos int32) (bool, error) {
+			t.found = append(t.found, pos)
+			return true, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return e.partners(&a.sel, t, t.found, func(pos int32) (bool, error) {
+		if err := e.tuple(1); err != nil {
+			return false, err
+		}
+		ok, err := e.holdsAll(a.sel.joins, e.set.at(pos))
+		if !ok || err != nil {
+			return err == nil, err
+		}
+		return count(pos)
+	})
+}
+
+// fire runs the statement for the chosen claims.
+func (e *run) fire() error {
+	r := e.rule
+	if e.trace != nil {
+		e.trace.fired(e)
+	}
+	switch {
+	case r.copyOf >= 0:
+		c := *e.set.at(e.picks[r.copyOf])
+		return e.emit(&c, unknownType)
+	case r.store != nil:
+		return e.fromStore(r.store)
+	}
+	c := Claim{ValueType: XSString, Issuer: LocalAuthority}
+	if e.p.opts.Dialect == DialectCTA {
+		c.ValueType = "string"
+	}
+	hasOriginal := false
+	for i := range r.assigns {
+		a := &r.assigns[i]
+		v, err := e.eval(&a.expr)
+		if err != nil {
+			return err
+		}
+		if len(v) > e.p.opts.Limits.FieldBytes {
+			return e.fail(CodeLimit, nil, "text of more than %d bytes", e.p.opts.Limits.FieldBytes)
+		}
+		switch a.name {
+		case PropType:
+			c.Type = v
+		case PropValue:
+			c.Value = v
+		case PropValueType:
+			c.ValueType = v
+		case PropIssuer:
+			c.Issuer = v
+		case PropOriginalIssuer:
+			c.OriginalIssuer, hasOriginal = v, true
+		case PropProperties:
+			if c.Properties == nil {
+				c.Properties = map[string]string{}
+			}
+			c.Properties[a.uri] = v
+		}
+	}
+	if !hasOriginal {
+		c.OriginalIssuer = c.Issuer
+	}
+	if c.Value == "" && e.p.opts.DropEmptyLiterals {
+		return nil
+	}
+	return e.emit(&c, r.typeID)
+}
+
+// fromStore asks a store and makes a claim of each value: row by row, column by column.
+func (e *run) fromStore(s *cStore) error {
+	rows, err := e.ask(s)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(s.types) {
+				break
+			}
+			for _, v := range cell {
+				if v == "" {
+					continue
+				}
+				if len(v) > e.p.opts.Limits.FieldBytes {
+					return e.fail(CodeLimit, nil, "store value of more than %d bytes", e.p.opts.Limits.FieldBytes)
+				}
+				c := Claim{Type: s.types[i], Value: v, ValueType: XSString, Issuer: e.p.opts.StoreIssuer, OriginalIssuer: e.p.opts.StoreIssuer}
+				if err := e.emit(&c, unknownType); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return e.spend(len(rows))
+}
+
+// ask sends a query to a store, once for equal questions of one evaluation.
+func (e *run) ask(s *cStore) ([]Row, error) {
+	query, err := e.eval(&s.query)
+	if err != nil {
+		return nil, err
+	}
+	params := make([]string, len(s.params))
+	size := len(query)
+	for i := range s.params {
+		if params[i], err = e.eval(&s.params[i]); err != nil {
+			return nil, err
+		}
+		size += len(params[i])
+	}
+	if !s.literal {
+		if q, err := ParseQuery(query); err != nil || q.Params() > len(params) {
+			return nil, e.fail(CodeDynamicPlaceholder, err, "computed query has a placeholder without param or a stray brace")
+		}
+	}
+	var key strings.Builder
+	for _, part := range append([]string{s.name, query}, params...) {
+		key.WriteString(itoa(len(part)) + ":" + part)
+	}
+	if rows, ok := e.answers[key.String()]; ok {
+		return rows, e.spend(size / 16)
+	}
+	rows, err := e.query(s.name, query, params)
+	if err != nil {
+		return nil, err
+	}
+	if e.answers == nil {
+		e.answers = map[string][]Row{}
+	}
+	e.answers[key.String()] = rows
+	return rows, nil
+}

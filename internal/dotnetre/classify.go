@@ -1,0 +1,447 @@
+package dotnetre
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// scan refuses what regexp2 accepts and .NET does not, and groups that are nested too deeply.
+func scan(pattern string, maxDepth int) error {
+	depth, class := 0, 0
+	for i := 0; i < len(pattern); i++ {
+		switch c := pattern[i]; {
+		case c == '\\':
+			if class == 0 && i+1 < len(pattern) && strings.IndexByte("QE_", pattern[i+1]) >= 0 {
+				return fmt.Errorf("pattern does not compile: unrecognized escape \\%c", pattern[i+1])
+			}
+			i++
+		case class > 0:
+			switch {
+			case c == ']':
+				class--
+			case c == '-' && i+1 < len(pattern) && pattern[i+1] == '[':
+				class++
+				i++
+				i = firstInClass(pattern, i)
+			}
+		case c == '[':
+			class++
+			i = firstInClass(pattern, i)
+		case c == ')':
+			depth--
+		case c == '(':
+			if depth++; depth > maxDepth {
+				return fmt.Errorf("%w: more than %d nested groups", ErrPattern, maxDepth)
+			}
+			if err := groupStart(pattern[i:]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// firstInClass moves over ^ and a ] that stands first in a class and is a character there.
+func firstInClass(pattern string, i int) int {
+	if i+1 < len(pattern) && pattern[i+1] == '^' {
+		i++
+	}
+	if i+1 < len(pattern) && pattern[i+1] == ']' {
+		i++
+	}
+	return i
+}
+
+func groupStart(s string) error {
+	if !strings.HasPrefix(s, "(?") {
+		return nil
+	}
+	if strings.HasPrefix(s, "(?P") {
+		return errors.New("pattern does not compile: (?P is not .NET syntax, write (?<name>...)")
+	}
+	for i := 2; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == 'U':
+			return errors.New("pattern does not compile: there is no option U")
+		case strings.IndexByte("imnsx-+IMNSX", c) < 0:
+			return nil
+		}
+	}
+	return nil
+}
+
+// class is what the classifier found out about a pattern.
+type class struct {
+	pattern       string // for Go's regexp
+	prefix        string
+	fold          bool
+	anchored      bool // begins with ^, outside any alternative
+	tail          bool // the last group of pattern is what the final $ may look past
+	repeatedGroup bool // a capture stands inside a repetition
+}
+
+// classify reads the constructs that mean the same in .NET and in Go for input in ASCII; ok is false for all others.
+func classify(pattern string, ignoreCase bool) (class, bool) {
+	for i := range len(pattern) {
+		if c := pattern[i]; c >= utf8.RuneSelf || c < ' ' && c != '\t' && c != '\n' || c == 0x7f {
+			return class{}, false
+		}
+	}
+	p := &classifier{s: pattern, c: class{fold: ignoreCase}, prefixOpen: true}
+	if p.has("(?i)") {
+		p.c.fold = true
+	}
+	if p.has("^") {
+		p.c.anchored = true
+		if p.has("(?i)") {
+			p.c.fold = true
+		}
+	}
+	_, ok := p.alternatives(0)
+	if !ok || p.i != len(p.s) {
+		return class{}, false
+	}
+	flags := ""
+	if p.c.fold {
+		flags = "(?i)"
+	}
+	body := p.out.String()
+	if p.topAlternatives {
+		if p.c.tail {
+			return class{}, false
+		}
+		p.c.anchored, p.c.prefix = false, ""
+		if strings.HasPrefix(pattern, "^") || strings.HasPrefix(pattern, "(?i)^") {
+			return class{}, false // ^ binds to the first alternative only
+		}
+	}
+	switch {
+	case p.c.anchored:
+		body = "^" + body
+	default:
+		p.c.prefix = ""
+	}
+	if p.c.tail {
+		body += `(\n?\z)`
+	}
+	p.c.pattern = flags + body
+	return p.c, true
+}
+
+type classifier struct {
+	s               string
+	i               int
+	out             strings.Builder
+	c               class
+	names           []string
+	topAlternatives bool
+	prefixOpen      bool // literals still belong to the prefix
+}
+
+// has moves over lit if it stands here.
+func (p *classifier) has(lit string) bool {
+	if strings.HasPrefix(p.s[p.i:], lit) {
+		p.i += len(lit)
+		return true
+	}
+	return false
+}
+
+// shape of a part of the pattern.
+type shape struct {
+	nullable bool // may match nothing
+	captures bool
+}
+
+const maxClassifyDepth = 20
+
+func (p *classifier) alternatives(depth int) (shape, bool) {
+	if depth > maxClassifyDepth {
+		return shape{}, false
+	}
+	var all shape
+	for {
+		one, ok := p.sequence(depth)
+		if !ok {
+			return all, false
+		}
+		all.nullable = all.nullable || one.nullable
+		all.captures = all.captures || one.captures
+		if !p.has("|") {
+			return all, true
+		}
+		p.out.WriteByte('|')
+		p.prefixOpen = false
+		if depth == 0 {
+			p.topAlternatives = true
+		}
+	}
+}
+
+func (p *classifier) sequence(depth int) (shape, bool) {
+	all := shape{nullable: true}
+	for p.i < len(p.s) && p.s[p.i] != '|' && p.s[p.i] != ')' {
+		if depth == 0 && p.s[p.i:] == "$" {
+			p.i++
+			p.c.tail = true
+			break
+		}
+		start, prefix := p.out.Len(), len(p.c.prefix)
+		atom, ok := p.atom(depth)
+		if !ok {
+			return all, false
+		}
+		repeated, none, ok := p.quantifier(atom)
+		if !ok {
+			return all, false
+		}
+		if repeated {
+			p.c.prefix = p.c.prefix[:min(prefix, len(p.c.prefix))]
+			p.prefixOpen = false
+		}
+		_ = start
+		all.nullable = all.nullable && (atom.nullable || none)
+		all.captures = all.captures || atom.captures
+	}
+	return all, true
+}
+
+// atom reads one character, class or group.
+func (p *classifier) atom(depth int) (shape, bool) {
+	c := p.s[p.i]
+	switch c {
+	case '(':
+		p.prefixOpen = false
+		return p.group(depth)
+	case '[':
+		p.prefixOpen = false
+		p.i++
+		return shape{}, p.class()
+	case '.':
+		p.prefixOpen = false
+		p.i++
+		p.out.WriteByte('.')
+		return shape{}, true
+	case '\\':
+		p.i++
+		return shape{}, p.escape()
+	case '^', '$', '*', '+', '?', '{':
+		return shape{}, false
+	}
+	p.i++
+	p.char(c)
+	return shape{}, true
+}
+
+func (p *classifier) char(c byte) {
+	if p.prefixOpen {
+		p.c.prefix += string(rune(c))
+	}
+	p.out.WriteString(regexp.QuoteMeta(string(rune(c))))
+}
+
+// .NET's \s knows the vertical tab, Go's does not.
+const spaceClass = `\t\n\v\f\r `
+
+func (p *classifier) escape() bool {
+	if p.i == len(p.s) {
+		return false
+	}
+	c := p.s[p.i]
+	p.i++
+	switch {
+	case c == 'd' || c == 'w' || c == 'D' || c == 'W':
+		p.prefixOpen = false
+		p.out.WriteString(`\` + string(rune(c)))
+	case c == 's':
+		p.prefixOpen = false
+		p.out.WriteString("[" + spaceClass + "]")
+	case c == 'S':
+		p.prefixOpen = false
+		p.out.WriteString("[^" + spaceClass + "]")
+	case punctuation(c):
+		p.char(c)
+	default:
+		return false
+	}
+	return true
+}
+
+func punctuation(c byte) bool {
+	return c > ' ' && c < 0x7f && c != '_' && (c < '0' || c > '9' && c < 'A' || c > 'Z' && c < 'a' || c > 'z')
+}
+
+func (p *classifier) group(depth int) (shape, bool) {
+	p.i++
+	capture, name := true, ""
+	switch {
+	case p.has("?:"):
+		capture = false
+	case p.has("?<"):
+		end := strings.IndexByte(p.s[p.i:], '>')
+		if end <= 0 {
+			return shape{}, false
+		}
+		name = p.s[p.i : p.i+end]
+		p.i += end + 1
+		if !groupName(name) || contains(p.names, name) {
+			return shape{}, false
+		}
+		p.names = append(p.names, name)
+	case p.i < len(p.s) && p.s[p.i] == '?':
+		return shape{}, false
+	}
+	switch {
+	case !capture:
+		p.out.WriteString("(?:")
+	case name == "":
+		p.out.WriteString("(")
+	default:
+		p.out.WriteString("(?P<" + name + ">")
+	}
+	inner, ok := p.alternatives(depth + 1)
+	if !ok || !p.has(")") {
+		return inner, false
+	}
+	p.out.WriteByte(')')
+	inner.captures = inner.captures || capture
+	return inner, true
+}
+
+func contains(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
+	}
+	return false
+}
+
+func groupName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		letter := c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// quantifier reads * + ? {n} {n,} {n,m}, each with an optional ?. none says that the atom may be left out.
+func (p *classifier) quantifier(atom shape) (repeated, none, ok bool) {
+	if p.i == len(p.s) {
+		return false, false, true
+	}
+	start := p.i
+	switch p.s[p.i] {
+	case '*', '?':
+		none = true
+		p.i++
+	case '+':
+		p.i++
+	case '{':
+		least, ok := p.counts()
+		if !ok {
+			return false, false, false
+		}
+		none = least == 0
+	default:
+		return false, false, true
+	}
+	if atom.nullable {
+		return false, false, false // the engines differ in rounds that match nothing
+	}
+	p.c.repeatedGroup = p.c.repeatedGroup || atom.captures
+	p.has("?")
+	if p.i < len(p.s) && strings.IndexByte("*+?{", p.s[p.i]) >= 0 {
+		return false, false, false
+	}
+	p.out.WriteString(p.s[start:p.i])
+	return true, none, true
+}
+
+func (p *classifier) counts() (least int, ok bool) {
+	end := strings.IndexByte(p.s[p.i:], '}')
+	if end < 0 {
+		return 0, false
+	}
+	low, high, two := strings.Cut(p.s[p.i+1:p.i+end], ",")
+	least, ok = small(low)
+	if ok && two && high != "" {
+		_, ok = small(high)
+	}
+	p.i += end + 1
+	return least, ok
+}
+
+func small(s string) (int, bool) {
+	if s == "" || len(s) > 4 || s[0] == '+' || s[0] == '-' {
+		return 0, false
+	}
+	n, err := strconv.Atoi(s)
+	return n, err == nil && n <= 1000
+}
+
+// class reads a bracket class of ASCII characters, ranges and \d \w \s.
+func (p *classifier) class() bool {
+	p.out.WriteByte('[')
+	if p.has("^") {
+		p.out.WriteByte('^')
+	}
+	first := true
+	for ; p.i < len(p.s) && p.s[p.i] != ']'; first = false {
+		lo, single, ok := p.classChar()
+		if !ok {
+			return false
+		}
+		if !single || p.i+1 >= len(p.s) || p.s[p.i] != '-' || p.s[p.i+1] == ']' {
+			continue
+		}
+		p.i++
+		p.out.WriteByte('-')
+		hi, single, ok := p.classChar()
+		if !ok || !single || hi < lo {
+			return false
+		}
+	}
+	if first || !p.has("]") {
+		return false
+	}
+	p.out.WriteByte(']')
+	return true
+}
+
+func (p *classifier) classChar() (c byte, single, ok bool) {
+	c = p.s[p.i]
+	p.i++
+	switch {
+	case c == '[':
+		return 0, false, false // subtraction or a POSIX class: the engines differ
+	case c != '\\':
+	case p.i == len(p.s):
+		return 0, false, false
+	default:
+		c = p.s[p.i]
+		p.i++
+		switch {
+		case c == 'd' || c == 'w':
+			p.out.WriteString(`\` + string(rune(c)))
+			return 0, false, true
+		case c == 's':
+			p.out.WriteString(spaceClass)
+			return 0, false, true
+		case !punctuation(c):
+			return 0, false, false
+		}
+	}
+	if punctuation(c) {
+		p.out.WriteByte('\\')
+	}
+	p.out.WriteByte(c)
+	return c, true, true
+}
