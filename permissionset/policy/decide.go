@@ -173,12 +173,12 @@ func rcpResult(denied bool) LayerResult {
 
 // outcome collects the layers of one request; decideOutcome then follows the evaluation logic of the IAM user guide.
 type outcome struct {
-	found      [layerCount]found
-	present    [layerCount]bool
-	scpLevels  bool // every level has an Allow
-	sameAcct   bool
+	found       [layerCount]found
+	present     [layerCount]bool
+	scpLevels   bool // every level has an Allow
+	sameAcct    bool
 	hasPolicies bool // identity policies can exist for the principal
-	mustGrant  bool
+	mustGrant   bool
 }
 
 func (o *outcome) layers() Layers {

@@ -133,7 +133,6 @@ const (
 	CodeResourceForbidden  Code = "resource_forbidden"  // resources are not for this kind
 	CodeTrustAction        Code = "trust_action"        // a trust policy has sts actions only
 	CodeOperator           Code = "operator"            // unknown condition operator
-	CodeSize               Code = "size"                // longer than IAM stores, see [Document.CheckSize]
 
 	// CodePrincipalPartialWildcard is a warning: a star inside a principal's ARN matches nobody.
 	CodePrincipalPartialWildcard Code = "principal_partial_wildcard"

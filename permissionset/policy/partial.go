@@ -1,0 +1,290 @@
+package policy
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ResidualCondition is a condition that could not be decided, because the request does not name a key.
+// A statement whose Resource holds a variable leaves one with the operator "Resource" or "NotResource".
+type ResidualCondition struct {
+	Operator string   `json:"operator"`
+	Key      string   `json:"key"`
+	Values   []string `json:"values"`
+}
+
+// PartialResult is a decision in which absent keys are unknown. When Decision is [Conditional], the request is allowed
+// if all conditions of some list in AllowIf hold and there is no list in UnlessDeny of which all hold.
+type PartialResult struct {
+	Decision       Decision              `json:"decision"`
+	AllowIf        [][]ResidualCondition `json:"allowIf"`
+	UnlessDeny     [][]ResidualCondition `json:"unlessDeny"`
+	MissingContext []string              `json:"missingContext"` // the unknown keys, as written in the policies
+	// Truncated says that the lists were too long and end early; the decision is then [Conditional].
+	Truncated bool `json:"truncated,omitempty"`
+}
+
+// Partial decides a request of which not all keys are known.
+func Partial(p Policies, r Request, opt Options) PartialResult {
+	return newLayers(p, opt).partial(&r)
+}
+
+// maxClauses bounds the disjunctive form: a product of layers can grow fast.
+const maxClauses = 512
+
+// clause is a set of conditions that must all hold: sorted atom numbers.
+type clause []int
+
+// dnf is a list of alternatives. No clause means false, an empty clause means true.
+type dnf []clause
+
+func (d dnf) isTrue() bool { return len(d) > 0 && len(d[0]) == 0 }
+
+// residuals gives each undecided condition a number.
+type residuals struct {
+	byKey     map[string]int
+	atoms     []ResidualCondition
+	missing   [][]string // the unknown keys of each atom
+	truncated bool
+}
+
+func (rs *residuals) atom(c ResidualCondition, missing []string) int {
+	key := strings.ToLower(c.Operator) + "\x00" + strings.ToLower(c.Key) + "\x00" + strings.Join(c.Values, "\x00")
+	if n, ok := rs.byKey[key]; ok {
+		return n
+	}
+	rs.byKey[key] = len(rs.atoms)
+	rs.atoms = append(rs.atoms, c)
+	rs.missing = append(rs.missing, missing)
+	return len(rs.atoms) - 1
+}
+
+// or joins alternatives and drops those that another one covers.
+func (rs *residuals) or(a, b dnf) dnf {
+	out := slices.Clone(a)
+	for _, c := range b {
+		out = rs.addClause(out, c)
+	}
+	return out
+}
+
+func (rs *residuals) addClause(d dnf, c clause) dnf {
+	for _, have := range d {
+		if subset(have, c) {
+			return d
+		}
+	}
+	d = slices.DeleteFunc(d, func(have clause) bool { return subset(c, have) })
+	if len(d) >= maxClauses {
+		rs.truncated = true
+		return d
+	}
+	return append(d, c)
+}
+
+func (rs *residuals) and(a, b dnf) dnf {
+	switch {
+	case a.isTrue():
+		return b
+	case b.isTrue():
+		return a
+	}
+	var out dnf
+	for _, x := range a {
+		for _, y := range b {
+			c := slices.Concat(x, y)
+			slices.Sort(c)
+			out = rs.addClause(out, slices.Compact(c))
+		}
+	}
+	return out
+}
+
+func subset(a, b clause) bool {
+	for _, x := range a {
+		if _, ok := slices.BinarySearch(b, x); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// partialLayer is what one layer allows, by grant kind and above, and denies.
+type partialLayer struct {
+	allow [grantDirect + 1]dnf // allow[g]: some Allow of kind g or wider
+	deny  dnf
+}
+
+func (rs *residuals) layer(l *layer, e *env) partialLayer {
+	var out partialLayer
+	if l == nil {
+		return out
+	}
+	service, name := splitAction(e.req.Action)
+	for _, r := range l.rules {
+		if !r.matchAction(service, name) {
+			continue
+		}
+		g := r.matchPrincipal(e)
+		if g == grantNone {
+			continue
+		}
+		c, ok := rs.clause(r.rule, e)
+		switch {
+		case !ok:
+		case r.effect == Deny:
+			out.deny = rs.addClause(out.deny, c)
+		default:
+			for k := grantAccount; k <= g; k++ {
+				out.allow[k] = rs.addClause(out.allow[k], c)
+			}
+		}
+	}
+	return out
+}
+
+// clause returns the undecided conditions of a statement, or false when it cannot match.
+func (rs *residuals) clause(r *rule, e *env) (clause, bool) {
+	c := clause{}
+	switch r.matchResource(e) {
+	case no:
+		return nil, false
+	case unknown:
+		rc := ResidualCondition{Operator: "Resource"}
+		if r.notResource {
+			rc.Operator = "NotResource"
+		}
+		var missing []string
+		for i := range r.resources {
+			rc.Values = append(rc.Values, r.resources[i].text)
+			missing = r.resources[i].unknownKeys(e, missing)
+		}
+		rc.Key = missing[0]
+		c = append(c, rs.atom(rc, missing))
+	}
+	for i := range r.conds {
+		cd := &r.conds[i]
+		switch cd.eval(e) {
+		case no:
+			return nil, false
+		case unknown:
+			var missing []string
+			if _, ok := e.ctx.lookup(cd.key); !ok {
+				missing = append(missing, cd.asked)
+			} else {
+				for k := range cd.pats {
+					missing = cd.pats[k].unknownKeys(e, missing)
+				}
+			}
+			c = append(c, rs.atom(ResidualCondition{Operator: cd.name, Key: cd.asked, Values: slices.Clone(cd.values)}, missing))
+		}
+	}
+	slices.Sort(c)
+	return slices.Compact(c), true
+}
+
+func (p *pattern) unknownKeys(e *env, out []string) []string {
+	for i := range p.parts {
+		if pt := &p.parts[i]; pt.key != "" {
+			if _, ok := e.ctx.lookup(pt.key); !ok {
+				out = append(out, pt.name)
+			}
+		}
+	}
+	return out
+}
+
+func (ls *layers) partial(r *Request) PartialResult {
+	e := newEnv(r, &ls.opt, true)
+	var o outcome
+	ls.frame(&o, &e)
+	rs := &residuals{byKey: map[string]int{}}
+	var got [4]partialLayer
+	var deny dnf
+	for i, l := range ls.single {
+		got[i] = rs.layer(l, &e)
+		deny = rs.or(deny, got[i].deny)
+	}
+	certain := dnf{clause{}}
+	allow := certain
+	for _, l := range ls.scps {
+		f := rs.layer(l, &e)
+		deny = rs.or(deny, f.deny)
+		allow = rs.and(allow, f.allow[grantAccount])
+	}
+	for _, l := range ls.rcps {
+		deny = rs.or(deny, rs.layer(l, &e).deny)
+	}
+	if deny.isTrue() {
+		return PartialResult{Decision: ExplicitDeny, AllowIf: [][]ResidualCondition{}, UnlessDeny: [][]ResidualCondition{}, MissingContext: []string{}}
+	}
+	limit := certain
+	for _, id := range [...]Layer{LayerBoundary, LayerSession} {
+		if o.present[id] {
+			limit = rs.and(limit, got[id].allow[grantAccount])
+		}
+	}
+	allow = rs.and(allow, rs.side(&o, &got, limit))
+	return rs.result(allow, deny)
+}
+
+// side is the evaluation logic of decide, over alternatives instead of truth values.
+func (rs *residuals) side(o *outcome, got *[4]partialLayer, limit dnf) dnf {
+	res := &got[LayerResource].allow
+	own := rs.and(got[LayerIdentity].allow[grantAccount], limit)
+	switch {
+	case !o.hasPolicies:
+		return res[grantAccount]
+	case !o.sameAcct:
+		return rs.and(own, res[grantAccount])
+	}
+	if o.mustGrant {
+		own = rs.and(own, res[grantAccount])
+	}
+	return rs.or(rs.or(res[grantDirect], rs.and(res[grantRole], limit)), own)
+}
+
+func (rs *residuals) result(allow, deny dnf) PartialResult {
+	out := PartialResult{AllowIf: [][]ResidualCondition{}, UnlessDeny: [][]ResidualCondition{}, MissingContext: []string{}}
+	switch {
+	case len(allow) == 0 && !rs.truncated:
+		out.Decision = ImplicitDeny
+		return out
+	case allow.isTrue() && len(deny) == 0:
+		out.Decision = Allowed
+		return out
+	}
+	out.Decision, out.Truncated = Conditional, rs.truncated
+	missing := map[string]string{}
+	list := func(d dnf) [][]ResidualCondition {
+		cl := make([][]ResidualCondition, 0, len(d))
+		for _, c := range d {
+			conds := make([]ResidualCondition, 0, len(c))
+			for _, n := range c {
+				conds = append(conds, rs.atoms[n])
+				for _, k := range rs.missing[n] {
+					noteMissing(missing, k)
+				}
+			}
+			cl = append(cl, conds)
+		}
+		slices.SortStableFunc(cl, func(a, b []ResidualCondition) int { return strings.Compare(clauseText(a), clauseText(b)) })
+		return cl
+	}
+	out.AllowIf, out.UnlessDeny = list(allow), list(deny)
+	for _, k := range missing {
+		out.MissingContext = append(out.MissingContext, k)
+	}
+	slices.Sort(out.MissingContext)
+	return out
+}
+
+func clauseText(cs []ResidualCondition) string {
+	var b strings.Builder
+	b.WriteString(strconv.Itoa(1_000_000 + len(cs)))
+	for _, c := range cs {
+		b.WriteString("\x00" + c.Operator + "\x00" + c.Key + "\x00" + strings.Join(c.Values, "\x01"))
+	}
+	return b.String()
+}
