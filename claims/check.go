@@ -54,6 +54,7 @@ func check(rs *RuleSet, opts *Options) (*checker, error) {
 }
 
 func (c *checker) at(pos Pos, code Code, msg string) {
+	msg = strings.NewReplacer("\r", " ", "\n", " ").Replace(msg) // a pattern may hold line ends; a message is one line
 	c.errs = append(c.errs, located{pos.Offset, &Error{Code: code, Line: pos.Line, Col: pos.Col, Rule: c.rule, Message: msg}})
 }
 
