@@ -1,0 +1,412 @@
+package adsync
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/adfedkit/adfedkit/identitystore"
+	"github.com/adfedkit/adfedkit/internal/fold"
+)
+
+func baseText(seq int64) string { return strconv.FormatInt(seq, 10) }
+
+// wish is what a record shall be after the plan.
+type wish struct {
+	object Object
+	old    record // zero: a new record
+	exists bool
+	values map[string]string
+	op     identitystore.PlanOp // create, adopt, restore or update
+	drop   string               // reason why name and attributes stay as they are, or why nothing is created
+}
+
+// planner makes a plan from one snapshot and one state of the store. It writes nothing.
+type planner struct {
+	cfg     *Config
+	limits  identitystore.Limits
+	snap    *Snapshot
+	stored  *stored
+	gone    map[string]Presence // of stored objects that the snapshot lacks
+	plan    *identitystore.Plan
+	wishes  []*wish // in order of GUID
+	byGUID  map[string]*wish
+	nest    *nesting
+	frozen  map[string]bool // groups that keep the members they have
+	objects map[string]int  // position in snap.Objects
+}
+
+// makePlan compares. presence answers for stored objects that were not read.
+func makePlan(ctx context.Context, cfg *Config, r identitystore.Reader, st *stored, snap *Snapshot, presence map[string]Presence) (*identitystore.Plan, error) {
+	p := &planner{
+		cfg: cfg, limits: cfg.Service.Limits(), snap: snap, stored: st, gone: presence,
+		plan: &identitystore.Plan{
+			Tenant: cfg.Service.Tenant(), Source: cfg.Source, Base: st.base, Scope: snap.Scope, Mapping: snap.Mapping,
+			Snapshot: snap.Watermark, At: snap.ReadAt, Objects: []identitystore.PlanObject{}, Members: []identitystore.PlanMember{},
+			Skipped: []identitystore.Skipped{},
+		},
+		byGUID: map[string]*wish{}, frozen: map[string]bool{},
+	}
+	for _, s := range snap.Skipped {
+		p.plan.Skipped = append(p.plan.Skipped, identitystore.Skipped(s))
+	}
+	p.wish()
+	p.resolveNames()
+	p.resolveUnique()
+	p.objectChanges()
+	p.missing()
+	edges, err := st.edges(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	p.edgeChanges(edges)
+	if err := p.memberChanges(ctx, r); err != nil {
+		return nil, err
+	}
+	p.plan.FoundNone = p.foundNone()
+	p.plan.Sort()
+	return p.plan, nil
+}
+
+// wish says what each object of the snapshot shall become. An object that paging showed twice counts once.
+func (p *planner) wish() {
+	p.objects = map[string]int{}
+	for i, o := range p.snap.Objects {
+		if _, twice := p.objects[o.GUID]; twice || o.GUID == "" {
+			continue
+		}
+		p.objects[o.GUID] = i
+		w := &wish{object: o, op: identitystore.PlanCreate}
+		w.old, w.exists = p.stored.record(o.GUID)
+		if w.exists && w.old.kind != o.Kind {
+			p.skip(w, SkipInvalidObject)
+			continue
+		}
+		if w.exists {
+			w.op = identitystore.PlanUpdate
+			switch {
+			case w.old.link.State == identitystore.StateTombstone:
+				w.op = identitystore.PlanRestore
+			case w.old.link.Origin != identitystore.OriginSync:
+				w.op = identitystore.PlanAdopt
+			}
+		}
+		w.values = p.values(w)
+		p.wishes = append(p.wishes, w)
+		p.byGUID[o.GUID] = w
+	}
+	slices.SortFunc(p.wishes, func(a, b *wish) int { return cmp.Compare(a.object.GUID, b.object.GUID) })
+	for _, w := range p.wishes {
+		p.validate(w)
+	}
+}
+
+// values returns what the record shall hold, by path.
+func (p *planner) values(w *wish) map[string]string {
+	o := w.object
+	out := map[string]string{
+		pathSID: o.SID, pathDN: o.DN, pathState: string(identitystore.StateActive), pathOrigin: string(identitystore.OriginSync),
+		pathSIDHistory: strings.Join(slices.Sorted(slices.Values(o.SIDHistory)), listSeparator),
+	}
+	if o.Kind == KindGroup {
+		out[pathGroupName] = o.Name
+		out[pathOwned] = pathGroupName
+		return out
+	}
+	out[pathUserName], out[pathStatus] = o.Name, string(identitystore.StatusEnabled)
+	if o.Disabled {
+		out[pathStatus] = string(identitystore.StatusDisabled)
+	}
+	owned := []string{pathUserName, pathStatus}
+	all := fields()
+	for _, target := range p.cfg.Mapping.Targets() {
+		f := all[target]
+		owned = append(owned, f.path)
+		v, ok := o.Attributes[target]
+		if !ok && p.cfg.Mapping.fill[target] && w.exists {
+			v = f.get(w.old.user, p.cfg.Source)
+		}
+		out[f.path] = v
+	}
+	slices.Sort(owned)
+	out[pathOwned] = strings.Join(owned, listSeparator)
+	return out
+}
+
+// validate holds the wanted record against the store's limits: a bad object never stops the others.
+func (p *planner) validate(w *wish) {
+	var err error
+	if w.object.Kind == KindUser {
+		u := &identitystore.User{}
+		if w.exists {
+			u = w.old.user.Clone()
+		}
+		applyUser(u, p.cfg.Source, difference(map[string]string{}, w.values))
+		err = p.limits.CheckUser(u)
+	} else {
+		err = p.limits.CheckGroup(&identitystore.Group{DisplayName: w.values[pathGroupName]})
+	}
+	if err == nil {
+		return
+	}
+	reason := SkipInvalidAttribute
+	if v, ok := errors.AsType[*identitystore.ValidationError](err); ok {
+		for _, problem := range v.Problems {
+			if problem.Path == pathUserName || problem.Path == pathGroupName && w.object.Kind == KindGroup {
+				reason = SkipInvalidName
+				if problem.Reason == identitystore.ReasonReserved {
+					reason = SkipReservedName
+				}
+			}
+		}
+	}
+	p.skip(w, reason)
+}
+
+// skip lists the object, and leaves what is stored of its name and attributes as it is.
+func (p *planner) skip(w *wish, reason string) {
+	if w.drop != "" {
+		return
+	}
+	w.drop = reason
+	p.plan.Skipped = append(p.plan.Skipped, identitystore.Skipped{Object: cmp.Or(w.object.DN, w.object.GUID), Reason: reason})
+}
+
+// resolveNames gives each name to one record: one that keeps it and is not ours to change, else the older record, else
+// the one with the lower GUID. A loser keeps the name that it has, which may cost another one its wish, and so on.
+func (p *planner) resolveNames() {
+	for _, kind := range []Kind{KindUser, KindGroup} {
+		path, taken := pathUserName, p.stored.userNames
+		if kind == KindGroup {
+			path, taken = pathGroupName, p.stored.groupNames
+		}
+		for again := true; again; {
+			again = p.resolveOnce(kind, path, taken)
+		}
+	}
+}
+
+func (p *planner) resolveOnce(kind Kind, path string, taken map[string]identitystore.Key) (again bool) {
+	moving := map[identitystore.Key]bool{} // records that give their present name up
+	for _, w := range p.wishes {
+		if w.object.Kind == kind && w.exists && w.drop == "" {
+			moving[w.old.key] = true
+		}
+	}
+	for guid, presence := range p.gone {
+		if rec, ok := p.stored.record(guid); ok && rec.kind == kind && presence == Deleted {
+			moving[rec.key] = true
+		}
+	}
+	winner := map[string]*wish{}
+	for _, w := range p.wishes {
+		if w.object.Kind != kind || w.drop != "" {
+			continue
+		}
+		name := fold.Key(w.values[path])
+		if key, ok := taken[name]; ok && !moving[key] && !(w.exists && key == w.old.key) {
+			p.skip(w, SkipUniqueness)
+			again = again || w.exists
+			continue
+		}
+		other := winner[name]
+		if other == nil {
+			winner[name] = w
+			continue
+		}
+		loser := w
+		if older(w, other) {
+			winner[name], loser = w, other
+		}
+		p.skip(loser, SkipUniqueness)
+		again = again || loser.exists
+	}
+	return again
+}
+
+// older orders two claims on one name: the older record wins, a stored one before a new one, then the lower GUID.
+func older(a, b *wish) bool {
+	if a.exists != b.exists {
+		return a.exists
+	}
+	if a.exists && a.old.key != b.old.key {
+		return a.old.key < b.old.key
+	}
+	return a.object.GUID < b.object.GUID
+}
+
+// resolveUnique takes e-mail addresses and external ids away from all but one who claim them: the user is stored
+// without, and the run says so.
+func (p *planner) resolveUnique() {
+	if p.limits.UniqueEmail {
+		p.resolveValue("emails", "e-mail address", p.stored.emails, fold.Key)
+	}
+	p.resolveValue("externalIds", "external id", p.stored.externals, func(s string) string { return s })
+}
+
+func (p *planner) resolveValue(path, what string, taken map[string]identitystore.Key, key func(string) string) {
+	moving := map[identitystore.Key]*wish{}
+	for _, w := range p.wishes {
+		if w.exists {
+			moving[w.old.key] = w
+		}
+	}
+	winner := map[string]*wish{}
+	for _, w := range p.wishes {
+		value := w.values[path]
+		if w.object.Kind != KindUser || w.drop != "" || value == "" {
+			continue
+		}
+		k := key(value)
+		loser := (*wish)(nil)
+		holder, held := taken[k]
+		other := winner[k]
+		switch {
+		case held && !(w.exists && holder == w.old.key) && p.keeps(moving[holder], path, k, key) && !p.deleted(holder):
+			loser = w
+		case other != nil && older(w, other):
+			winner[k], loser = w, other
+		case other != nil:
+			loser = w
+		default:
+			winner[k] = w
+		}
+		if loser != nil {
+			loser.values[path] = ""
+			p.plan.Warnings = append(p.plan.Warnings, "user "+loser.object.Name+" is stored without "+what+": another user has it")
+		}
+	}
+}
+
+// keeps reports whether the present holder of a value still has it after the plan; nil is a record that we leave alone.
+func (p *planner) keeps(w *wish, path, k string, key func(string) string) bool {
+	return w == nil || w.drop != "" || key(w.values[path]) == k
+}
+
+func (p *planner) deleted(key identitystore.Key) bool {
+	guid := p.stored.guidOf[key]
+	return guid != "" && p.gone[guid] == Deleted
+}
+
+// objectChanges lists what becomes of each object that was read.
+func (p *planner) objectChanges() {
+	for _, w := range p.wishes {
+		o := w.object
+		if w.drop != "" && !w.exists {
+			p.decide(o.Kind, o.GUID, o.Name, "skipped", w.drop)
+			continue
+		}
+		old := map[string]string{}
+		if w.exists {
+			old = p.storedValues(w.old)
+		}
+		want := w.values
+		if w.drop != "" { // name and attributes stay; that somebody is disabled or back in scope is never put off
+			if w.op == identitystore.PlanRestore {
+				p.decide(o.Kind, o.GUID, o.Name, "skipped", w.drop)
+				continue
+			}
+			want = map[string]string{}
+			for _, path := range []string{pathStatus, pathState, pathOrigin, pathSID, pathDN} {
+				if v, ok := w.values[path]; ok {
+					want[path] = v
+				}
+			}
+		}
+		changes := difference(old, want)
+		if len(changes) == 0 && w.op == identitystore.PlanUpdate {
+			p.decide(o.Kind, o.GUID, o.Name, "unchanged", w.drop)
+			continue
+		}
+		p.plan.Objects = append(p.plan.Objects, identitystore.PlanObject{
+			Op: w.op, Kind: string(o.Kind), Key: o.GUID, ID: w.old.id, Name: cmp.Or(o.Name, w.old.name), Fields: changes,
+		})
+		p.decide(o.Kind, o.GUID, o.Name, outcomes()[w.op], w.drop)
+	}
+}
+
+func outcomes() map[identitystore.PlanOp]string {
+	return map[identitystore.PlanOp]string{
+		identitystore.PlanCreate: "created", identitystore.PlanUpdate: "updated", identitystore.PlanAdopt: "adopted", identitystore.PlanRestore: "restored",
+	}
+}
+
+func (p *planner) decide(kind Kind, guid, name, outcome, reason string) {
+	p.plan.Decisions = append(p.plan.Decisions, identitystore.Decision{Kind: string(kind), Key: guid, Name: name, Outcome: outcome, Reason: reason})
+}
+
+func (p *planner) storedValues(r record) map[string]string {
+	if r.kind == KindUser {
+		return p.cfg.Mapping.userValues(r.user, p.cfg.Source)
+	}
+	return groupValues(p.stored.groups[r.link.GUID])
+}
+
+// missing lists what becomes of stored objects that were not read: deleted only with the proof that they are, else
+// out of scope. What a sign-in made has no life cycle here.
+func (p *planner) missing() {
+	for _, guid := range p.stored.all() {
+		rec, _ := p.stored.record(guid)
+		if _, read := p.byGUID[guid]; read || rec.link.State == identitystore.StateTombstone || rec.link.Origin != identitystore.OriginSync {
+			continue
+		}
+		if _, twice := p.objects[guid]; twice {
+			continue // read, but unusable
+		}
+		switch p.gone[guid] {
+		case Deleted:
+			p.plan.Objects = append(p.plan.Objects, identitystore.PlanObject{Op: identitystore.PlanRemove, Kind: string(rec.kind), Key: guid, ID: rec.id, Name: rec.name})
+			p.decide(rec.kind, guid, rec.name, "removed", "deleted_in_directory")
+		case Live:
+			if rec.link.State == identitystore.StateUnscoped {
+				p.decide(rec.kind, guid, rec.name, "kept", "out_of_scope")
+				p.disableLongUnscoped(rec)
+				continue
+			}
+			p.plan.Objects = append(p.plan.Objects, identitystore.PlanObject{
+				Op: identitystore.PlanUpdate, Kind: string(rec.kind), Key: guid, ID: rec.id, Name: rec.name,
+				Fields: []identitystore.FieldChange{{Path: pathState, Old: string(identitystore.StateActive), New: string(identitystore.StateUnscoped)}},
+			})
+			p.decide(rec.kind, guid, rec.name, "unscoped", "out_of_scope")
+		default: // nothing is known: nothing is done
+			p.decide(rec.kind, guid, rec.name, "kept", "unknown")
+		}
+	}
+}
+
+// disableLongUnscoped is AWS's documented behaviour, and an option here: who was not synchronised for 28 days is
+// disabled, never deleted.
+func (p *planner) disableLongUnscoped(rec record) {
+	if p.cfg.DisableUnscopedAfter == 0 || rec.kind != KindUser || rec.user.Status == identitystore.StatusDisabled {
+		return
+	}
+	if p.cfg.Service.Now().Sub(rec.user.Link.LastSeen) < p.cfg.DisableUnscopedAfter {
+		return
+	}
+	p.plan.Objects = append(p.plan.Objects, identitystore.PlanObject{
+		Op: identitystore.PlanUpdate, Kind: string(rec.kind), Key: rec.link.GUID, ID: rec.id, Name: rec.name,
+		Fields: []identitystore.FieldChange{{Path: pathStatus, Old: string(identitystore.StatusEnabled), New: string(identitystore.StatusDisabled)}},
+	})
+}
+
+// foundNone reports whether a scope that names somebody found nothing of what the last run found.
+func (p *planner) foundNone() bool {
+	if p.cfg.emptyScope(p.snap) {
+		return false
+	}
+	had := false
+	for _, guid := range p.stored.all() {
+		rec, _ := p.stored.record(guid)
+		if !rec.link.InScope() {
+			continue
+		}
+		if _, ok := p.objects[guid]; ok {
+			return false
+		}
+		had = true
+	}
+	return had
+}

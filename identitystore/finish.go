@@ -1,0 +1,168 @@
+package identitystore
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+
+	"github.com/adfedkit/adfedkit/internal/fold"
+)
+
+// newID returns a random UUID (RFC 9562 version 4).
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	s := hex.EncodeToString(b[:])
+	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
+}
+
+// finish checks what can only be checked at the end, and writes events and history.
+func (tx *Tx) finish(ctx context.Context) error {
+	for _, path := range tx.parked {
+		return &ConflictError{ReasonUniqueness, path}
+	}
+	if err := tx.checkEmails(ctx); err != nil {
+		return err
+	}
+	if err := tx.checkQuota(ctx); err != nil {
+		return err
+	}
+	if err := tx.flattenDirty(ctx); err != nil {
+		return err
+	}
+	var events []Event
+	var ended []Version
+	for _, ref := range tx.order {
+		e, v, err := tx.outcome(ctx, ref)
+		if err != nil {
+			return err
+		}
+		if e != nil {
+			events = append(events, *e)
+		}
+		if v != nil {
+			ended = append(ended, *v)
+		}
+	}
+	events = append(events, tx.events...)
+	if len(events) == 0 && len(ended) == 0 {
+		return nil
+	}
+	for i := range events {
+		events[i].Time, events[i].Actor, events[i].Run = tx.now, tx.author.Actor, tx.author.Run
+	}
+	return tx.raw.Append(ctx, events, ended)
+}
+
+func (tx *Tx) checkEmails(ctx context.Context) error {
+	if !tx.s.cfg.Limits.UniqueEmail {
+		return nil
+	}
+	for k := range tx.emails {
+		users, err := tx.Users(ctx, []Key{k})
+		if err != nil {
+			return err
+		}
+		for _, u := range users {
+			if u.Email() == "" || u.Link.State == StateTombstone {
+				continue
+			}
+			same, err := tx.UsersByEmail(ctx, fold.Key(u.Email()), 2)
+			if err != nil {
+				return err
+			}
+			if len(same) > 1 {
+				return &ConflictError{ReasonUniqueness, "emails.value"}
+			}
+		}
+	}
+	return nil
+}
+
+func (tx *Tx) checkQuota(ctx context.Context) error {
+	l := tx.s.cfg.Limits
+	grown := map[Kind]bool{}
+	for _, ref := range tx.order {
+		if tx.before[ref] == nil {
+			grown[ref.Kind] = true
+		}
+	}
+	if !(grown[KindUser] && l.Users > 0 || grown[KindGroup] && l.Groups > 0) {
+		return nil
+	}
+	n, err := tx.Counts(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case grown[KindUser] && l.Users > 0 && n.Users > l.Users:
+		return &QuotaExceededError{KindUser, l.Users}
+	case grown[KindGroup] && l.Groups > 0 && n.Groups > l.Groups:
+		return &QuotaExceededError{KindGroup, l.Groups}
+	}
+	return nil
+}
+
+// outcome says what the transaction did to one record.
+func (tx *Tx) outcome(ctx context.Context, ref Ref) (*Event, *Version, error) {
+	e := &Event{Kind: ref.Kind, ID: ref.ID}
+	old := tx.before[ref]
+	if tx.erased[ref] {
+		if old == nil {
+			return nil, nil, nil
+		}
+		e.Op = OpDelete
+		if tombstone(old) {
+			e.Op = OpPurge
+		}
+		return e, endVersion(ref, old, tx), nil
+	}
+	var now any
+	if ref.Kind == KindUser {
+		u, err := tx.UserByID(ctx, ref.ID)
+		if err != nil {
+			return nil, nil, err
+		}
+		now, e.Revision = u, u.Revision()
+	} else {
+		g, err := tx.GroupByID(ctx, ref.ID)
+		if err != nil {
+			return nil, nil, err
+		}
+		now, e.Revision = g, g.Revision()
+	}
+	switch {
+	case old == nil:
+		e.Op = OpCreate
+		return e, nil, nil
+	case tombstone(now) && !tombstone(old):
+		e.Op = OpDelete
+	case tombstone(old) && !tombstone(now):
+		e.Op = OpRestore
+	default:
+		e.Op, e.Fields = OpUpdate, changedFields(old, now)
+	}
+	return e, endVersion(ref, old, tx), nil
+}
+
+func tombstone(record any) bool {
+	switch r := record.(type) {
+	case *User:
+		return r.Link.State == StateTombstone
+	case *Group:
+		return r.Link.State == StateTombstone
+	}
+	return false
+}
+
+func endVersion(ref Ref, old any, tx *Tx) *Version {
+	v := &Version{Key: ref.Key, To: tx.now}
+	switch r := old.(type) {
+	case *User:
+		v.User, v.From = r, r.UpdatedAt
+	case *Group:
+		v.Group, v.From = r, r.UpdatedAt
+	}
+	return v
+}
