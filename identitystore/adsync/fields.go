@@ -39,7 +39,7 @@ func fields() map[string]field {
 		"website":           text("website", func(u *identitystore.User) *string { return &u.Website }),
 		"profileUrl":        text("profileUrl", func(u *identitystore.User) *string { return &u.ProfileURL }),
 		TargetEmail: {
-			"emails",
+			identitystore.MappedEmail,
 			func(u *identitystore.User, _ string) string { return u.Email() },
 			func(u *identitystore.User, _, value string) { u.SetEmail(value) },
 		},

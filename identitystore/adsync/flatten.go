@@ -1,7 +1,5 @@
 package adsync
 
-import "slices"
-
 // nesting is the structure of one snapshot, over numbers: which groups stand directly above an object.
 type nesting struct {
 	guids   []string
@@ -34,9 +32,7 @@ func (n *nesting) number(guid string) int32 {
 // link says that child stands in parent. The same edge may be said twice.
 func (n *nesting) link(parent, child string) {
 	p, c := n.number(parent), n.number(child)
-	if !slices.Contains(n.parents[c], p) {
-		n.parents[c] = append(n.parents[c], p)
-	}
+	n.parents[c] = append(n.parents[c], p)
 }
 
 // above returns the groups that the object reaches, each with the length of a shortest way, nearest first. Cycles

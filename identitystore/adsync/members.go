@@ -12,22 +12,20 @@ func (p *planner) present(guid string) bool {
 	return ok && (w.drop == "" || w.exists && w.op != identitystore.PlanRestore)
 }
 
-// edgeChanges compares the nested structure. A group that was not read completely gains edges and loses none; so do,
-// by what flattening makes of it, all groups above it.
+// edgeChanges compares the nested structure.
 func (p *planner) edgeChanges(have map[Edge]bool) {
-	for _, w := range p.wishes {
-		if w.object.Kind == KindGroup && w.object.Incomplete {
-			p.frozen[w.object.GUID] = true
-		}
-	}
-	p.nest = newNesting()
 	want := map[Edge]bool{}
+	var edges []Edge
 	for _, e := range p.snap.Edges {
 		parent, ok := p.byGUID[e.Parent]
-		if !ok || parent.object.Kind != KindGroup || !p.present(e.Parent) || !p.present(e.Child) || want[e] {
-			continue
+		if ok && parent.object.Kind == KindGroup && p.present(e.Parent) && p.present(e.Child) && !want[e] {
+			want[e] = true
+			edges = append(edges, e)
 		}
-		want[e] = true
+	}
+	p.freeze(edges, have)
+	p.nest = newNesting()
+	for _, e := range edges {
 		p.nest.link(e.Parent, e.Child)
 		if !have[e] {
 			p.plan.Edges = append(p.plan.Edges, identitystore.PlanEdge{Op: identitystore.PlanAdd, Parent: e.Parent, Child: e.Child, Via: e.Via})
@@ -42,6 +40,53 @@ func (p *planner) edgeChanges(have map[Edge]bool) {
 			p.plan.Edges = append(p.plan.Edges, identitystore.PlanEdge{Op: identitystore.PlanRemove, Parent: e.Parent, Child: e.Child, Via: e.Via})
 		}
 	}
+}
+
+// freeze marks the groups that gain members and lose none: those that were not read completely, all groups above them,
+// and all groups below these. Who is missing from one of them may be reached through the part that was not read.
+func (p *planner) freeze(edges []Edge, have map[Edge]bool) {
+	var queue []string
+	for _, w := range p.wishes {
+		if w.object.Kind == KindGroup && w.object.Incomplete {
+			queue = append(queue, w.object.GUID)
+		}
+	}
+	if len(queue) == 0 {
+		return
+	}
+	up, down := map[string][]string{}, map[string][]string{}
+	note := func(e Edge) {
+		up[e.Child] = append(up[e.Child], e.Parent)
+		down[e.Parent] = append(down[e.Parent], e.Child)
+	}
+	for _, e := range edges {
+		note(e)
+	}
+	for e := range have {
+		note(e)
+	}
+	p.frozen = reach(reach(map[string]bool{}, queue, up), nil, down)
+	p.plan.Warnings = append(p.plan.Warnings, "groups were not read completely: they, and what is nested with them, lose no members in this run")
+}
+
+// reach adds to seen everything that lies along next from seen and from start.
+func reach(seen map[string]bool, start []string, next map[string][]string) map[string]bool {
+	queue := start
+	for s := range seen {
+		queue = append(queue, s)
+	}
+	for len(queue) > 0 {
+		s := queue[len(queue)-1]
+		queue = queue[:len(queue)-1]
+		seen[s] = true
+		for _, n := range next[s] {
+			if !seen[n] {
+				seen[n] = true
+				queue = append(queue, n)
+			}
+		}
+	}
+	return seen
 }
 
 // stillThere reports whether a member of a group that could not be read completely is a record that stays in scope.

@@ -131,7 +131,11 @@ func (p *planner) values(w *wish) map[string]string {
 		}
 		out[f.path] = v
 	}
+	if w.exists { // a sign-in may have mapped more: what is owned stays owned
+		owned = append(owned, w.old.link.Owned...)
+	}
 	slices.Sort(owned)
+	owned = slices.Compact(owned)
 	out[pathOwned] = strings.Join(owned, listSeparator)
 	return out
 }
@@ -242,7 +246,7 @@ func older(a, b *wish) bool {
 // without, and the run says so.
 func (p *planner) resolveUnique() {
 	if p.limits.UniqueEmail {
-		p.resolveValue("emails", "e-mail address", p.stored.emails, fold.Key)
+		p.resolveValue(identitystore.MappedEmail, "e-mail address", p.stored.emails, fold.Key)
 	}
 	p.resolveValue("externalIds", "external id", p.stored.externals, func(s string) string { return s })
 }
@@ -394,7 +398,7 @@ func (p *planner) disableLongUnscoped(rec record) {
 
 // foundNone reports whether a scope that names somebody found nothing of what the last run found.
 func (p *planner) foundNone() bool {
-	if p.cfg.emptyScope(p.snap) {
+	if p.snap.Names == 0 {
 		return false
 	}
 	had := false

@@ -57,6 +57,7 @@ const (
 // Snapshot is one complete read of everything that a scope reaches. It can be kept as JSON, and planned against later.
 type Snapshot struct {
 	Scope     string    `json:"scope"`   // revision of the scope that was read
+	Names     int       `json:"names"`   // how many principals that scope has
 	Mapping   string    `json:"mapping"` // version of the mapping that made the attributes
 	ReadAt    time.Time `json:"readAt,omitzero"`
 	Watermark string    `json:"watermark,omitempty"` // which controllers answered, and their update numbers

@@ -1,0 +1,209 @@
+package adsync
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/adfedkit/adfedkit/identitystore"
+)
+
+// state is what is remembered of the last good run, beside the data and in the same commit.
+type state struct {
+	Scope     string    `json:"scope"`
+	Mapping   string    `json:"mapping"`
+	Watermark string    `json:"watermark,omitempty"`
+	Run       string    `json:"run"`
+	PlanHash  string    `json:"planHash"`
+	At        time.Time `json:"at"`
+}
+
+func (e *Engine) stateName() string { return "adsync/" + e.cfg.Source }
+
+// lastState returns the zero value before the first run.
+func (e *Engine) lastState(ctx context.Context, r identitystore.Reader) (state, error) {
+	var s state
+	doc, err := r.Document(ctx, e.stateName())
+	if err != nil || doc == nil {
+		return s, ignoreNotFound(err)
+	}
+	if err := json.Unmarshal(doc, &s); err != nil {
+		return state{}, fmt.Errorf("adsync: stored state: %w", err)
+	}
+	return s, nil
+}
+
+// apply writes a plan in one transaction: objects, edges, and by them the flattened memberships, the state and the
+// events are committed together or not at all.
+func (e *Engine) apply(ctx context.Context, plan *identitystore.Plan, run string, lease identitystore.Lease) error {
+	author := identitystore.Author{Actor: "adsync", Run: run}
+	return e.cfg.Service.Update(ctx, author, func(tx *identitystore.Tx) error {
+		if err := tx.Fence(ctx, lease); err != nil {
+			return err
+		}
+		seq, err := tx.LastSeq(ctx)
+		if err != nil {
+			return err
+		}
+		if baseText(seq) != plan.Base {
+			return identitystore.ErrPlanStale
+		}
+		a := &applier{tx: tx, plan: plan, source: e.cfg.Source, run: run, refs: map[string]identitystore.Ref{}}
+		if err := a.write(ctx); err != nil {
+			return err
+		}
+		return e.remember(ctx, tx, plan, run)
+	})
+}
+
+func (e *Engine) remember(ctx context.Context, tx *identitystore.Tx, plan *identitystore.Plan, run string) error {
+	doc, err := json.Marshal(state{plan.Scope, plan.Mapping, plan.Snapshot, run, plan.Hash(), tx.Now()})
+	if err != nil {
+		return err
+	}
+	return tx.PutDocument(ctx, e.stateName(), doc)
+}
+
+// applier writes the changes of one plan.
+type applier struct {
+	tx     *identitystore.Tx
+	plan   *identitystore.Plan
+	source string
+	run    string
+	refs   map[string]identitystore.Ref // by GUID
+}
+
+func (a *applier) write(ctx context.Context) error {
+	if err := a.edges(ctx, identitystore.PlanRemove); err != nil {
+		return err
+	}
+	for _, o := range a.plan.Objects { // what goes makes its name free first
+		if o.Op == identitystore.PlanRemove {
+			ref := identitystore.Ref{Kind: identitystore.Kind(o.Kind), ID: o.ID}
+			if err := a.remove(ctx, ref, o.Key); err != nil {
+				return err
+			}
+		}
+	}
+	for _, o := range a.plan.Objects { // names are exchanged among stored records before new ones come
+		if o.Op != identitystore.PlanRemove && o.Op != identitystore.PlanCreate {
+			if err := a.update(ctx, o); err != nil {
+				return fmt.Errorf("adsync: %s %s: %w", o.Kind, o.Key, err)
+			}
+		}
+	}
+	for _, o := range a.plan.Objects {
+		if o.Op == identitystore.PlanCreate {
+			if err := a.create(ctx, o); err != nil {
+				return fmt.Errorf("adsync: %s %s: %w", o.Kind, o.Key, err)
+			}
+		}
+	}
+	return a.edges(ctx, identitystore.PlanAdd)
+}
+
+func (a *applier) remove(ctx context.Context, ref identitystore.Ref, guid string) error {
+	full, err := a.ref(ctx, guid)
+	if err != nil {
+		return err
+	}
+	if full.ID != ref.ID || full.Kind != ref.Kind {
+		return identitystore.ErrPlanStale
+	}
+	return a.tx.Delete(ctx, full, "deleted in the directory")
+}
+
+func (a *applier) link(guid string) identitystore.Link {
+	return identitystore.Link{Source: a.source, GUID: guid, State: identitystore.StateActive}
+}
+
+// seen notes when and by which run the record was last written.
+func (a *applier) seen(l *identitystore.Link) { l.LastRun, l.LastSeen = a.run, a.tx.Now() }
+
+func (a *applier) create(ctx context.Context, o identitystore.PlanObject) error {
+	if o.Kind == identitystore.PlanGroup {
+		g := &identitystore.Group{Link: a.link(o.Key)}
+		applyGroup(g, o.Fields)
+		a.seen(&g.Link)
+		g, err := a.tx.CreateGroup(ctx, g)
+		if err == nil {
+			a.refs[o.Key] = identitystore.Ref{Key: g.Key, Kind: identitystore.KindGroup, ID: g.ID}
+		}
+		return err
+	}
+	u := &identitystore.User{Link: a.link(o.Key)}
+	applyUser(u, a.source, o.Fields)
+	a.seen(&u.Link)
+	u, err := a.tx.CreateUser(ctx, u)
+	if err == nil {
+		a.refs[o.Key] = identitystore.Ref{Key: u.Key, Kind: identitystore.KindUser, ID: u.ID}
+	}
+	return err
+}
+
+func (a *applier) update(ctx context.Context, o identitystore.PlanObject) error {
+	if o.Kind == identitystore.PlanGroup {
+		g, err := a.tx.GroupByID(ctx, o.ID)
+		if err != nil {
+			return err
+		}
+		g = g.Clone()
+		applyGroup(g, o.Fields)
+		g.Link.Reason = reason(g.Link.State)
+		a.seen(&g.Link)
+		_, err = a.tx.UpdateGroup(ctx, g)
+		return err
+	}
+	u, err := a.tx.UserByID(ctx, o.ID)
+	if err != nil {
+		return err
+	}
+	u = u.Clone()
+	applyUser(u, a.source, o.Fields)
+	u.Link.Reason = reason(u.Link.State)
+	a.seen(&u.Link)
+	_, err = a.tx.UpdateUser(ctx, u)
+	return err
+}
+
+func reason(s identitystore.State) string {
+	if s == identitystore.StateUnscoped {
+		return "out of scope"
+	}
+	return ""
+}
+
+// ref finds a record of our source by GUID, tombstones included.
+func (a *applier) ref(ctx context.Context, guid string) (identitystore.Ref, error) {
+	if r, ok := a.refs[guid]; ok {
+		return r, nil
+	}
+	r, err := a.tx.Lookup(ctx, identitystore.ByGUID, a.source, guid)
+	if err == nil {
+		a.refs[guid] = r
+	}
+	return r, err
+}
+
+func (a *applier) edges(ctx context.Context, op identitystore.PlanOp) error {
+	edges := make([]identitystore.Edge, 0, len(a.plan.Edges))
+	for _, e := range a.plan.Edges {
+		if e.Op != op {
+			continue
+		}
+		parent, err := a.ref(ctx, e.Parent)
+		if err != nil {
+			return fmt.Errorf("adsync: edge of %s: %w", e.Parent, err)
+		}
+		child, err := a.ref(ctx, e.Child)
+		if err != nil {
+			return fmt.Errorf("adsync: edge to %s: %w", e.Child, err)
+		}
+		edges = append(edges, identitystore.Edge{Parent: parent.Key, Child: child.Key, Via: identitystore.Via(e.Via), ChildKind: child.Kind})
+	}
+	if op == identitystore.PlanRemove {
+		return a.tx.Unlink(ctx, edges...)
+	}
+	return a.tx.Link(ctx, edges...)
+}
