@@ -1,0 +1,37 @@
+package saml
+
+import "github.com/adfedkit/adfedkit/internal/xmldsig"
+
+// AlgorithmPolicy widens what one partner may use. The zero value is strict: RSA PKCS#1 v1.5 with keys of 2048 to 8192 bits and
+// ECDSA on P-256, P-384 and P-521, each with SHA-256, SHA-384 or SHA-512; exclusive canonicalisation; AES in GCM and CBC mode,
+// keys transported by RSA-OAEP. HMAC, DSA and MD5 cannot be allowed.
+type AlgorithmPolicy struct {
+	// InsecureAllowSHA1 accepts SHA-1 in signatures and digests. A result that relied on it carries a warning.
+	InsecureAllowSHA1 bool
+	// InsecureAllowRSA1024 accepts RSA keys from 1024 bits.
+	InsecureAllowRSA1024 bool
+	// AllowPSS accepts RSASSA-PSS (RFC 9231 section 2.3.9).
+	AllowPSS bool
+	// AllowEdDSA accepts Ed25519 (RFC 9231 section 2.3.12).
+	AllowEdDSA bool
+	// AllowInclusiveC14N accepts Canonical XML 1.0 and 1.1 besides exclusive canonicalisation.
+	AllowInclusiveC14N bool
+	// AllowDERECDSA accepts ECDSA values as ASN.1, which some Go programs write against XML Signature 1.1.
+	AllowDERECDSA bool
+
+	// RefuseCBC refuses AES in CBC mode, which by itself does not protect the integrity of what it hides.
+	RefuseCBC bool
+	// InsecureAllowTripleDES accepts tripledes-cbc.
+	InsecureAllowTripleDES bool
+	// InsecureAllowRSA15 accepts key transport by RSA PKCS#1 v1.5. Failures are answered as if a random key had been sent.
+	InsecureAllowRSA15 bool
+	// AllowWrongOAEPDigestURI accepts xmldsig#sha256 as the OAEP digest, a name that no standard has and two Go libraries write.
+	AllowWrongOAEPDigestURI bool
+}
+
+func (p AlgorithmPolicy) signature() xmldsig.Policy {
+	return xmldsig.Policy{
+		SHA1: p.InsecureAllowSHA1, RSA1024: p.InsecureAllowRSA1024, PSS: p.AllowPSS, EdDSA: p.AllowEdDSA,
+		InclusiveC14N: p.AllowInclusiveC14N, DERECDSA: p.AllowDERECDSA,
+	}
+}

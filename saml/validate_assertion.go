@@ -1,0 +1,366 @@
+package saml
+
+import (
+	"errors"
+	"time"
+
+	"github.com/adfedkit/adfedkit/internal/xmlenc"
+	"github.com/adfedkit/adfedkit/internal/xmlgate"
+)
+
+// findAssertion wants exactly one assertion, decrypts it, verifies its signature and settles from which bytes it is read.
+func (v *validation) findAssertion() error {
+	plain, np := v.received.Only(nsAssertion, "Assertion")
+	enc, ne := v.received.Only(nsAssertion, "EncryptedAssertion")
+	switch {
+	case np+ne == 0:
+		return v.refused("assertion", "profiles 4.1.4.2", "one", "none", ReasonNoAssertion, "")
+	case np+ne > 1:
+		return v.refused("assertion", "profiles 4.1.4.2", "one", "several", ReasonMultipleAssertions, "more than one assertion in the response")
+	}
+	el, covered := plain, plain
+	if v.signed {
+		covered, _ = v.resp.Only(nsAssertion, "Assertion")
+	}
+	if ne == 1 {
+		if v.signed {
+			enc, _ = v.resp.Only(nsAssertion, "EncryptedAssertion")
+		}
+		var err error
+		if el, err = v.decrypted(enc); err != nil {
+			return v.step("decryption", "core 2.3.4", "", "", v.generic(err))
+		}
+		covered = el
+		v.result.Encrypted = true
+	}
+	return v.assertionSignature(el, covered)
+}
+
+// assertionSignature verifies the signature of the assertion, if there is one, and wants it or the response's.
+func (v *validation) assertionSignature(el, covered xmlgate.Elem) error {
+	if hasSignature(el) {
+		ver, err := verifySigned(el, v.keys, v.idp.Algorithms)
+		if err != nil {
+			return v.step("assertion signature", "core 5", "", "", v.generic(err))
+		}
+		v.covered(ver, "assertion")
+		v.assertion = ver.root
+		return v.step("assertion signature", "core 5", "", "verified", nil)
+	}
+	switch {
+	case v.idp.RequireSignedAssertion:
+		return v.refused("assertion signature", "core 5", "", "absent", ReasonUnsigned, "the assertion must be signed")
+	case !v.signed: // encryption is no signature: anybody can encrypt to us
+		return v.refused("assertion signature", "core 5", "", "absent", ReasonUnsigned, "neither the response nor the assertion is signed")
+	}
+	v.assertion = covered
+	return v.step("assertion signature", "core 5", "", "covered by the response", nil)
+}
+
+// generic is the one answer for everything that altered cipher text can lead to before a signature has vouched for it: with
+// CBC, telling a parse error from a signature error reveals the plain text bit by bit.
+func (v *validation) generic(err error) error {
+	if v.oracle && ReasonOf(err) != ReasonEncryptionAlgorithm {
+		return reject(ReasonDecrypt, "", nil)
+	}
+	return err
+}
+
+// decrypted opens an EncryptedAssertion and parses the plain text in its place.
+func (v *validation) decrypted(enc xmlgate.Elem) (xmlgate.Elem, error) {
+	el, err := v.open1(enc, "Assertion")
+	if err != nil {
+		return xmlgate.Elem{}, err
+	}
+	if err := v.places(el, true); err != nil {
+		return xmlgate.Elem{}, err
+	}
+	id, _ := el.Attr("ID")
+	for other := range v.received.Doc().IDs() {
+		if other == id {
+			return xmlgate.Elem{}, reject(ReasonReference, "the ID of the decrypted assertion is not unique", nil)
+		}
+	}
+	return el, nil
+}
+
+// open1 decrypts one element and wants it to be saml:local. The plain text is parsed with the declarations that are in scope
+// where the cipher text stands in the signed bytes; only when these do not suffice, and only for what carries a signature of
+// its own, with those of the message as received.
+func (v *validation) open1(container xmlgate.Elem, local string) (xmlgate.Elem, error) {
+	plain, authenticated, err := v.sp.decrypter(v.idp.Algorithms).Decrypt(container, &v.budget)
+	v.oracle = v.oracle || !v.signed && !authenticated && local == "Assertion"
+	switch {
+	case errors.Is(err, xmlenc.ErrAlgorithm):
+		return xmlgate.Elem{}, reject(ReasonEncryptionAlgorithm, "", err)
+	case err != nil:
+		return xmlgate.Elem{}, reject(ReasonDecrypt, "", err)
+	}
+	doc, err := xmlgate.ParseIn(plain, v.sp.gate, container)
+	if err != nil && v.signed && local == "Assertion" {
+		if outer, n := v.received.Only(nsAssertion, "EncryptedAssertion"); n == 1 {
+			if doc, err = xmlgate.ParseIn(plain, v.sp.gate, outer); err == nil && !hasSignature(doc.Root()) {
+				return xmlgate.Elem{}, reject(ReasonDecrypt, "", nil)
+			}
+		}
+	}
+	if err != nil {
+		return xmlgate.Elem{}, reject(ReasonDecrypt, "", nil) // what is wrong with the plain text depends on the cipher text: not told
+	}
+	if !doc.Root().Is(nsAssertion, local) {
+		return xmlgate.Elem{}, reject(ReasonDecrypt, "", nil)
+	}
+	return doc.Root(), nil
+}
+
+// checkAssertion holds the verified assertion to the rules (core 2.3.3, profiles 4.1.4.2).
+func (v *validation) checkAssertion() error {
+	r := &v.result
+	var err error
+	if r.ID, r.IssueInstant, err = v.identity(v.assertion, "assertion"); err != nil {
+		return err
+	}
+	is, n := v.assertion.Only(nsAssertion, "Issuer")
+	if n != 1 {
+		return v.refused("assertion issuer", "core 2.3.3", v.idp.EntityID, "", ReasonIssuer, "the assertion must have one Issuer")
+	}
+	if r.Issuer, err = issuerText(is); err != nil {
+		return v.step("assertion issuer", "core 2.2.5", v.idp.EntityID, "", err)
+	}
+	if err := v.check(r.Issuer == v.idp.EntityID, "assertion issuer", "core 2.3.3", v.idp.EntityID, r.Issuer, ReasonIssuer, "expected "+v.idp.EntityID); err != nil {
+		return err
+	}
+	if err := v.assertionChildren(); err != nil {
+		return err
+	}
+	if err := v.subject(); err != nil {
+		return err
+	}
+	if err := v.conditions(); err != nil {
+		return err
+	}
+	if err := v.authnStatements(); err != nil {
+		return err
+	}
+	return v.attributes()
+}
+
+// assertionChildren refuses what an Assertion cannot hold.
+func (v *validation) assertionChildren() error {
+	for c := range v.assertion.Children() {
+		ok := false
+		if c.Space() == nsAssertion {
+			switch c.Local() {
+			case "Issuer", "Subject", "Conditions", "Advice", "AuthnStatement", "AttributeStatement", "AuthzDecisionStatement":
+				ok = true
+			}
+		}
+		if !ok {
+			return v.refused("assertion children", "core 2.3.3", "", c.Local(), ReasonMalformedXML, "an element that an Assertion cannot hold")
+		}
+	}
+	return nil
+}
+
+// subject reads the name and finds a confirmation that fits (core 2.4, profiles 4.1.4.2).
+func (v *validation) subject() error {
+	s, n := v.assertion.Only(nsAssertion, "Subject")
+	if n != 1 {
+		return v.refused("subject", "core 2.4.1", "one", "", ReasonSubject, "the assertion must have one Subject")
+	}
+	for c := range s.Children() {
+		if c.Space() != nsAssertion || c.Local() != "NameID" && c.Local() != "EncryptedID" && c.Local() != "SubjectConfirmation" {
+			return v.refused("subject", "core 2.4.1", "", c.Local(), ReasonSubject, "an element that is not accepted in a Subject")
+		}
+	}
+	if err := v.nameID(s); err != nil {
+		return err
+	}
+	return v.confirmations(s)
+}
+
+// nameID reads NameID or EncryptedID.
+func (v *validation) nameID(s xmlgate.Elem) error {
+	name, nn := s.Only(nsAssertion, "NameID")
+	enc, ne := s.Only(nsAssertion, "EncryptedID")
+	switch {
+	case nn+ne > 1:
+		return v.refused("name id", "core 2.4.1", "one", "several", ReasonNameID, "more than one name in the Subject")
+	case nn+ne == 0:
+		return v.check(v.sp.cfg.AllowMissingNameID && v.sp.cfg.NameIDFormat == "", "name id", "core 2.4.1", "one", "none", ReasonNameID, "no name in the Subject")
+	case ne == 1:
+		var err error
+		if name, err = v.open1(enc, "NameID"); err != nil {
+			return v.step("name id decryption", "core 2.2.4", "", "", err)
+		}
+		v.result.Encrypted = true
+	}
+	id, err := readNameID(name)
+	if err != nil {
+		return v.step("name id", "core 2.2.3", "", "", err)
+	}
+	if q := id.SPNameQualifier; q != "" && q != v.sp.cfg.EntityID && !oneOf(q, v.sp.cfg.Affiliations) {
+		return v.refused("name id qualifier", "core 2.2.2", v.sp.cfg.EntityID, q, ReasonNameID, "SPNameQualifier is not ours")
+	}
+	if want := v.sp.cfg.NameIDFormat; want != "" && id.Format != want {
+		return v.refused("name id format", "core 2.2.2", want, id.Format, ReasonNameID, "expected format "+want)
+	}
+	v.result.Subject = id
+	return v.step("name id", "core 2.2.3", v.sp.cfg.NameIDFormat, id.Format, nil)
+}
+
+// readNameID reads a verified NameID: text only, not empty, of no other type.
+func readNameID(el xmlgate.Elem) (NameID, error) {
+	text, ok := el.Text()
+	if !ok {
+		return NameID{}, reject(ReasonNameID, "an element inside NameID", nil)
+	}
+	if blank(text) {
+		return NameID{}, reject(ReasonNameID, "NameID is empty", nil)
+	}
+	id := NameID{Value: text}
+	for a := range el.Attrs() {
+		switch {
+		case a.Space == nsXSI:
+			return NameID{}, reject(ReasonNameID, "xsi attribute on NameID", nil)
+		case a.Space != "":
+		case a.Local == "Format":
+			id.Format = a.Value
+		case a.Local == "NameQualifier":
+			id.NameQualifier = a.Value
+		case a.Local == "SPNameQualifier":
+			id.SPNameQualifier = a.Value
+		case a.Local == "SPProvidedID":
+			id.SPProvidedID = a.Value
+		}
+	}
+	return id, nil
+}
+
+func blank(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c != ' ' && c != '\t' && c != '\n' && c != '\r' {
+			return false
+		}
+	}
+	return true
+}
+
+// conditions holds Conditions to clock and audience; one that is not understood makes the assertion indeterminate, so it is
+// refused (core 2.5.1).
+func (v *validation) conditions() error {
+	c, n := v.assertion.Only(nsAssertion, "Conditions")
+	if n != 1 {
+		return v.refused("conditions", "profiles 4.1.4.2", "one", "", ReasonCondition, "the assertion must have one Conditions")
+	}
+	out := &v.result.Conditions
+	out.ProxyCount = -1
+	if err := v.window(c); err != nil {
+		return err
+	}
+	restrictions := 0
+	for k := range c.Children() {
+		if _, ok := k.AttrNS(nsXSI, "type"); ok || k.Space() != nsAssertion {
+			return v.refused("conditions", "core 2.5.1", "", k.Local(), ReasonCondition, "a condition that is not understood")
+		}
+		var err error
+		switch k.Local() {
+		case "AudienceRestriction":
+			restrictions++
+			err = v.audience(k)
+		case "OneTimeUse":
+			if out.OneTimeUse {
+				err = reject(ReasonCondition, "more than one OneTimeUse", nil)
+			}
+			out.OneTimeUse = true
+		case "ProxyRestriction":
+			err = v.proxy(k)
+		default:
+			err = reject(ReasonCondition, "a condition that is not understood", nil)
+		}
+		if err != nil {
+			return v.step("conditions", "core 2.5.1", "", k.Local(), err)
+		}
+	}
+	return v.check(restrictions > 0, "audience", "profiles 4.1.4.2", v.sp.cfg.EntityID, "", ReasonAudience, "no AudienceRestriction")
+}
+
+// window checks NotBefore and NotOnOrAfter (core 2.5.1.2): the first instant counts, the last does not.
+func (v *validation) window(c xmlgate.Elem) error {
+	out := &v.result.Conditions
+	nb, hasNB := c.Attr("NotBefore")
+	na, hasNA := c.Attr("NotOnOrAfter")
+	var err error
+	if hasNB {
+		if out.NotBefore, err = parseTime(nb); err != nil {
+			return v.step("not before", "core 2.5.1.2", v.at(), nb, reject(ReasonNotBefore, "malformed NotBefore", err))
+		}
+	}
+	if hasNA {
+		if out.NotOnOrAfter, err = parseTime(na); err != nil {
+			return v.step("not on or after", "core 2.5.1.2", v.at(), na, reject(ReasonExpired, "malformed NotOnOrAfter", err))
+		}
+	}
+	if hasNB && hasNA && !out.NotBefore.Before(out.NotOnOrAfter) {
+		return v.refused("conditions", "core 2.5.1.2", nb, na, ReasonCondition, "NotBefore is not before NotOnOrAfter")
+	}
+	if err := v.check(!hasNB || !out.NotBefore.After(v.now.Add(v.sp.skew)), "not before", "core 2.5.1.2", v.at(), nb, ReasonNotBefore, "Conditions"); err != nil {
+		return err
+	}
+	if hasNA {
+		v.until = later(v.until, out.NotOnOrAfter)
+		v.end(out.NotOnOrAfter)
+	}
+	return v.check(!hasNA || v.now.Before(out.NotOnOrAfter.Add(v.sp.skew)), "not on or after", "core 2.5.1.2", v.at(), na, ReasonExpired, "Conditions")
+}
+
+// end notes the earliest end of what the result relies on.
+func (v *validation) end(t time.Time) {
+	if v.ends.IsZero() || t.Before(v.ends) {
+		v.ends = t
+	}
+}
+
+// audience wants our entity ID among the audiences of one restriction (core 2.5.1.4).
+func (v *validation) audience(r xmlgate.Elem) error {
+	found, first := false, ""
+	for c := range r.Children() {
+		if !c.Is(nsAssertion, "Audience") {
+			return reject(ReasonAudience, "an AudienceRestriction holds something else", nil)
+		}
+		name, ok := c.Text()
+		if !ok {
+			return reject(ReasonAudience, "an element inside Audience", nil)
+		}
+		if first == "" {
+			first = name
+		}
+		found = found || name == v.sp.cfg.EntityID
+		v.result.Conditions.Audiences = append(v.result.Conditions.Audiences, name)
+	}
+	return v.check(found, "audience", "core 2.5.1.4", v.sp.cfg.EntityID, first, ReasonAudience, "expected "+v.sp.cfg.EntityID)
+}
+
+// proxy reports a ProxyRestriction (core 2.5.1.6).
+func (v *validation) proxy(r xmlgate.Elem) error {
+	out := &v.result.Conditions
+	if out.ProxyRestricted {
+		return reject(ReasonCondition, "more than one ProxyRestriction", nil)
+	}
+	out.ProxyRestricted = true
+	if text, ok := r.Attr("Count"); ok {
+		n, err := smallNumber(text)
+		if err != nil {
+			return reject(ReasonCondition, "Count of ProxyRestriction", err)
+		}
+		out.ProxyCount = n
+	}
+	for c := range r.Children() {
+		name, ok := c.Text()
+		if !ok || !c.Is(nsAssertion, "Audience") {
+			return reject(ReasonCondition, "a ProxyRestriction holds something else", nil)
+		}
+		out.ProxyAudiences = append(out.ProxyAudiences, name)
+	}
+	return nil
+}
