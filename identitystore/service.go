@@ -140,3 +140,6 @@ func userBy(ctx context.Context, r Reader, by By, scope, value string) (*User, e
 	}
 	return r.UserByID(ctx, ref.ID)
 }
+
+// DirectOnly reports whether members of nested groups are left out.
+func (s *Service) DirectOnly() bool { return s.cfg.DirectOnly }
