@@ -1,0 +1,20 @@
+package saml
+
+// writeNameID writes a NameID (core 2.2.3) under the given element name.
+func writeNameID(w *markup, name string, n NameID) {
+	w.leaf(name, n.Value, attr{"Format", n.Format}, attr{"NameQualifier", n.NameQualifier},
+		attr{"SPNameQualifier", n.SPNameQualifier}, attr{"SPProvidedID", n.SPProvidedID})
+}
+
+// writeAttribute writes an Attribute (core 2.7.3.1) with its values as xs:string; a nil value carries xsi:nil.
+func writeAttribute(w *markup, a Attribute) {
+	w.open("saml:Attribute", attr{"FriendlyName", a.FriendlyName}, attr{"Name", a.Name}, attr{"NameFormat", a.NameFormat})
+	for _, v := range a.Values {
+		if v.Nil {
+			w.open("saml:AttributeValue", attr{"xsi:nil", "true"}).close()
+			continue
+		}
+		w.openDeclaring("saml:AttributeValue", []string{"xs"}, attr{"xsi:type", "xs:string"}).text(v.Value).close()
+	}
+	w.close()
+}
