@@ -93,6 +93,9 @@ func New(cfg Config) (*Engine, error) {
 	case cfg.LeaseTTL < 0 || cfg.MaxReadAge < 0 || cfg.DisableUnscopedAfter < 0:
 		return nil, errors.New("adsync: Config has a negative duration")
 	}
+	if cfg.DirectOnly != cfg.Service.DirectOnly() {
+		return nil, errors.New("adsync: Config.DirectOnly is not as in the service's configuration")
+	}
 	if cfg.Source == "" {
 		cfg.Source = DefaultSource
 	}

@@ -170,3 +170,12 @@ func difference(old, want map[string]string) []identitystore.FieldChange {
 	slices.SortFunc(out, func(a, b identitystore.FieldChange) int { return strings.Compare(a.Path, b.Path) })
 	return out
 }
+
+// everything lists all paths as if each had changed.
+func everything(want map[string]string) []identitystore.FieldChange {
+	out := make([]identitystore.FieldChange, 0, len(want))
+	for path, v := range want {
+		out = append(out, identitystore.FieldChange{Path: path, New: v})
+	}
+	return out
+}

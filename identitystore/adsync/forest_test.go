@@ -263,3 +263,14 @@ func (w *world) counts() identitystore.Counts {
 	require.NoError(w.t, err)
 	return c
 }
+
+// atApply is an observer that acts when a plan is about to be applied.
+type atApply func()
+
+func (f atApply) Stage(_ context.Context, _ string, s adsync.Stage, _ int) {
+	if s == adsync.StageApply {
+		f()
+	}
+}
+
+func (atApply) Done(context.Context, adsync.Result, time.Duration, error) {}

@@ -148,7 +148,7 @@ func (p *planner) validate(w *wish) {
 		if w.exists {
 			u = w.old.user.Clone()
 		}
-		applyUser(u, p.cfg.Source, difference(map[string]string{}, w.values))
+		applyUser(u, p.cfg.Source, everything(w.values))
 		err = p.limits.CheckUser(u)
 	} else {
 		err = p.limits.CheckGroup(&identitystore.Group{DisplayName: w.values[pathGroupName]})
