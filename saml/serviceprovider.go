@@ -18,6 +18,8 @@ const (
 	receiverMaxSkew = 10 * time.Minute
 	defaultIssueAge = 24 * time.Hour
 	defaultBase64   = 4 << 20
+
+	defaultMessageBytes = 2 << 20
 )
 
 // ServiceProviderConfig configures a [ServiceProvider]. The fields above the blank line are required.
@@ -82,7 +84,7 @@ func NewServiceProvider(cfg ServiceProviderConfig) (*ServiceProvider, error) {
 	case cfg.MaxIssueAge < 0:
 		return nil, errors.New("saml: ServiceProviderConfig.MaxIssueAge is negative")
 	}
-	sp := &ServiceProvider{cfg: cfg, skew: cfg.ClockSkew, gate: cfg.Limits.gate()}
+	sp := &ServiceProvider{cfg: cfg, skew: cfg.ClockSkew}
 	if sp.skew == 0 && !cfg.NoClockSkew {
 		sp.skew = receiverSkew
 	}
@@ -92,6 +94,10 @@ func NewServiceProvider(cfg ServiceProviderConfig) (*ServiceProvider, error) {
 	if cfg.Limits.Base64 <= 0 {
 		sp.cfg.Limits.Base64 = defaultBase64
 	}
+	if cfg.Limits.Bytes <= 0 {
+		sp.cfg.Limits.Bytes = defaultMessageBytes
+	}
+	sp.gate = sp.cfg.Limits.gate()
 	sp.cfg.Now = clock.Or(cfg.Now)
 	if cfg.Logger == nil {
 		sp.cfg.Logger = slog.New(slog.DiscardHandler)
@@ -103,6 +109,10 @@ func NewServiceProvider(cfg ServiceProviderConfig) (*ServiceProvider, error) {
 type ResponseInput struct {
 	Message []byte // the form field SAMLResponse as received (base64)
 	XML     []byte // or the document itself
+
+	// Deflated says that Message is compressed, as the Redirect binding carries it. The profile does not allow responses by
+	// that binding (profiles 4.1.2); this is for programs that inspect messages.
+	Deflated bool
 
 	Tenant string // whose identity providers may answer
 	ACS    string // the configured address at which it arrived; "" means that of the configuration. Never the Host header

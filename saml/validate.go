@@ -1,9 +1,12 @@
 package saml
 
 import (
+	"bytes"
+	"compress/flate"
 	"context"
 	"crypto"
 	"errors"
+	"io"
 	"slices"
 	"time"
 
@@ -105,6 +108,11 @@ func (v *validation) open() error {
 		if raw, err = decodeBase64(v.in.Message, v.sp.cfg.Limits.Base64); err != nil {
 			return v.step("base64", "bindings 3.5.4", "", "", err)
 		}
+		if v.in.Deflated {
+			if raw, err = inflated(raw, v.sp.cfg.Limits.Bytes); err != nil {
+				return v.step("deflate", "bindings 3.4.4.1", "", "", err)
+			}
+		}
 	}
 	doc, err := parseXML(raw, v.sp.gate)
 	if err != nil {
@@ -115,6 +123,21 @@ func (v *validation) open() error {
 		return v.refused("root", "core 3.3.3", "samlp:Response", v.received.Local(), ReasonNotAResponse, "the root is no samlp:Response")
 	}
 	return v.step("xml", "core 1.3", "", "", nil)
+}
+
+// inflated decompresses raw up to longest bytes and wants nothing behind the end of the stream.
+func inflated(raw []byte, longest int) ([]byte, error) {
+	src := bytes.NewReader(raw)
+	out, err := io.ReadAll(io.LimitReader(flate.NewReader(src), int64(longest)+1))
+	switch {
+	case err != nil:
+		return nil, reject(ReasonBinding, "malformed DEFLATE stream", err)
+	case len(out) > longest:
+		return nil, reject(ReasonTooLarge, "inflated message", nil)
+	case src.Len() > 0:
+		return nil, reject(ReasonBinding, "bytes after the DEFLATE stream", nil)
+	}
+	return out, nil
 }
 
 // header checks Version, ID and IssueInstant of the response (core 3.2.2).

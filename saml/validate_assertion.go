@@ -2,6 +2,7 @@ package saml
 
 import (
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/adfedkit/adfedkit/internal/xmlenc"
@@ -282,7 +283,7 @@ func (v *validation) conditions() error {
 			return v.step("conditions", "core 2.5.1", "", k.Local(), err)
 		}
 	}
-	return v.check(restrictions > 0, "audience", "profiles 4.1.4.2", v.sp.cfg.EntityID, "", ReasonAudience, "no AudienceRestriction")
+	return v.check(restrictions > 0, "audience restrictions", "profiles 4.1.4.2", "at least one", strconv.Itoa(restrictions), ReasonAudience, "no AudienceRestriction")
 }
 
 // window checks NotBefore and NotOnOrAfter (core 2.5.1.2): the first instant counts, the last does not.

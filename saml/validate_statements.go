@@ -153,7 +153,7 @@ func (v *validation) authnStatements() error {
 		}
 		v.result.Authn = append(v.result.Authn, st)
 	}
-	if err := v.check(len(v.result.Authn) > 0, "authn statement", "profiles 4.1.4.2", "at least one", "none", ReasonAuthnStatement, "no AuthnStatement"); err != nil {
+	if err := v.check(len(v.result.Authn) > 0, "authn statement", "profiles 4.1.4.2", "at least one", strconv.Itoa(len(v.result.Authn)), ReasonAuthnStatement, "no AuthnStatement"); err != nil {
 		return err
 	}
 	return v.authnContext()
