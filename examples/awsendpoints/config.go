@@ -1,0 +1,156 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/adfedkit/adfedkit/permissionset"
+	"github.com/adfedkit/adfedkit/permissionset/policy"
+	"github.com/adfedkit/adfedkit/permissionset/sts"
+	"github.com/adfedkit/adfedkit/saml"
+)
+
+// endpoints is ENDPOINTS.json without the organization that stands in the same object.
+type endpoints struct {
+	Partition     string `json:"partition"`
+	Region        string `json:"region"`
+	ClockSkew     string `json:"clockSkew"`
+	SAMLProviders []struct {
+		ARN          string `json:"arn"`
+		MetadataFile string `json:"metadataFile"`
+	} `json:"samlProviders"`
+	Roles []struct {
+		ARN                string          `json:"arn"`
+		RoleID             string          `json:"roleId"`
+		MaxSessionDuration *int            `json:"maxSessionDuration"`
+		TrustPolicy        json.RawMessage `json:"trustPolicy"`
+	} `json:"roles"`
+	PortalTokens []struct {
+		Token     string     `json:"token"`
+		User      string     `json:"user"`
+		ExpiresAt *time.Time `json:"expiresAt"`
+	} `json:"portalTokens"`
+}
+
+const tokenLife = 8 * time.Hour
+
+// load reads the configuration and builds the server; every error means that nothing is served.
+func load(name string, now func() time.Time, logger *slog.Logger) (http.Handler, error) {
+	text, err := os.ReadFile(name) //nolint:gosec // the file that the user names
+	if err != nil {
+		return nil, err
+	}
+	res, err := permissionset.ReadOrganization(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	for _, p := range res.Errors {
+		if p.Code == "type" {
+			return nil, fmt.Errorf("%s: %s: %s", name, p.Path, p.Message)
+		}
+	}
+	var cfg endpoints
+	if err := json.Unmarshal(text, &cfg); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	part := sts.Partition(cfg.Partition)
+	if !part.Valid() {
+		return nil, fmt.Errorf("%s: unknown partition %q", name, cfg.Partition)
+	}
+	store := sts.NewMemoryStore(0, now)
+	stsConfig := sts.Config{Store: store, Partition: part, Now: now, Logger: logger}
+	if err := cfg.fill(&stsConfig, filepath.Dir(name), now); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	stsHandler, err := sts.NewHandler(stsConfig)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	federation, err := sts.NewFederation(sts.FederationConfig{Store: store, Partition: part, Now: now, Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	grants := permissionset.NewGrants(res.Organization, permissionset.AccessConfig{Now: now})
+	tokens, err := cfg.tokens(grants, now)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	portal, err := sts.NewPortal(sts.PortalConfig{
+		Tokens: tokens, Grants: grants, Store: store, Partition: part, Region: cfg.Region, Now: now, Logger: logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return sts.NewServer(stsHandler, federation, portal), nil
+}
+
+func (c *endpoints) fill(out *sts.Config, dir string, now func() time.Time) error {
+	if c.ClockSkew != "" {
+		d, err := time.ParseDuration(c.ClockSkew)
+		if err != nil || d < 0 || d > 10*time.Minute {
+			return fmt.Errorf("clockSkew %q is no duration between 0s and 10m", c.ClockSkew)
+		}
+		out.ClockSkew = d
+	}
+	for _, p := range c.SAMLProviders {
+		file := p.MetadataFile
+		if file == "" {
+			return fmt.Errorf("samlProviders: %s has no metadataFile", p.ARN)
+		}
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(dir, file)
+		}
+		raw, err := os.ReadFile(file) //nolint:gosec // the file that the configuration names
+		if err != nil {
+			return err
+		}
+		meta, err := saml.ParseMetadata(raw, saml.MetadataOptions{InsecureAllowHTTP: true, Now: now})
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		idp, err := meta.TrustedIdentityProvider()
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		out.Providers = append(out.Providers, sts.Provider{ARN: p.ARN, IdP: idp})
+	}
+	for _, r := range c.Roles {
+		trust, err := policy.Parse(permissionset.InlinePolicyText(r.TrustPolicy), policy.ParseOptions{Kind: policy.Trust})
+		if err != nil {
+			return fmt.Errorf("roles: trust policy of %s: %w", r.ARN, err)
+		}
+		role := sts.Role{ARN: r.ARN, ID: r.RoleID, Trust: trust}
+		if r.MaxSessionDuration != nil {
+			if role.MaxSessionDuration = time.Duration(*r.MaxSessionDuration) * time.Second; *r.MaxSessionDuration < 3600 || *r.MaxSessionDuration > 43200 {
+				return fmt.Errorf("roles: maxSessionDuration of %s is not between 3600 and 43200", r.ARN)
+			}
+		}
+		out.Roles = append(out.Roles, role)
+	}
+	return nil
+}
+
+func (c *endpoints) tokens(grants *permissionset.Grants, now func() time.Time) (*sts.MemoryTokens, error) {
+	tokens := sts.NewMemoryTokens(now)
+	for _, t := range c.PortalTokens {
+		u, ok := grants.Directory.User(t.User)
+		switch {
+		case t.Token == "":
+			return nil, errors.New("portalTokens: a token is empty")
+		case !ok:
+			return nil, errors.New("portalTokens: user " + t.User + " is unknown")
+		}
+		until := now().Add(tokenLife)
+		if t.ExpiresAt != nil {
+			until = *t.ExpiresAt
+		}
+		tokens.Add(t.Token, u.UserName, until)
+	}
+	return tokens, nil
+}
