@@ -1,0 +1,165 @@
+package directory
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/adfedkit/adfedkit/internal/ldapwire"
+)
+
+// Limits of what go-ldap's decoder gets to see. It builds a tree of about 250 bytes for each element.
+const (
+	maxElements  = 500_000   // elements of one message
+	maxPageBytes = 256 << 20 // messages of one answer together
+)
+
+// A gate is the net.Conn below go-ldap. It lets whole messages through, after it has checked their size, their number of
+// elements and their shape, so that neither a lying length nor a deep nest nor a missing field reaches the decoder. It
+// watches the time between two messages, and counts the messages of one answer.
+type gate struct {
+	net.Conn
+
+	br  *bufio.Reader
+	lim *Limits
+	buf []byte // of the current message, not yet read by go-ldap
+
+	mu       sync.Mutex
+	err      error
+	armed    bool
+	timer    *time.Timer
+	entries  int
+	bytes    int
+	maxItems int
+}
+
+func newGate(nc net.Conn, lim *Limits) *gate {
+	return &gate{Conn: nc, br: bufio.NewReaderSize(nc, 32<<10), lim: lim}
+}
+
+// errReplyTimeout says that the server was silent for Limits.ReplyTimeout.
+var errReplyTimeout = fmt.Errorf("directory: no answer in time: %w", os.ErrDeadlineExceeded)
+
+// limitError names a limit.
+type limitError struct{ what string }
+
+func (e *limitError) Error() string { return "limit: " + e.what }
+
+// Read implements net.Conn.
+func (g *gate) Read(p []byte) (int, error) {
+	if len(g.buf) == 0 {
+		if err := g.next(); err != nil {
+			g.fail(err)
+			return 0, err
+		}
+	}
+	n := copy(p, g.buf)
+	g.buf = g.buf[n:]
+	return n, nil
+}
+
+func (g *gate) next() error {
+	body, err := ldapwire.ReadFrame(g.br, g.lim.MessageBytes)
+	if errors.Is(err, ldapwire.ErrTooLarge) {
+		return &limitError{"bytes of one message"}
+	}
+	if err != nil {
+		return err
+	}
+	m, err := checkMessage(body)
+	if err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.armed {
+		return errors.New("a message that nobody asked for")
+	}
+	g.timer.Reset(g.lim.ReplyTimeout)
+	if m.Op.Tag == ldapwire.OpSearchEntry || m.Op.Tag == ldapwire.OpSearchReference {
+		g.entries++
+	}
+	g.bytes += len(body)
+	switch {
+	case g.entries > g.maxItems:
+		return &limitError{"entries of one page"}
+	case g.bytes > maxPageBytes:
+		return &limitError{"bytes of one answer"}
+	}
+	g.buf = ldapwire.TLV(ldapwire.TagSequence, body)
+	return nil
+}
+
+// checkMessage checks that a message is one that go-ldap can decode without surprise.
+func checkMessage(body []byte) (ldapwire.Message, error) {
+	if err := ldapwire.CheckShape(body, maxElements); err != nil {
+		if errors.Is(err, ldapwire.ErrTooLarge) {
+			return ldapwire.Message{}, &limitError{"elements of one message"}
+		}
+		return ldapwire.Message{}, err
+	}
+	m, err := ldapwire.ParseMessage(body)
+	if err != nil {
+		return m, err
+	}
+	if m.ID == 0 {
+		return m, errors.New("the server closes the connection")
+	}
+	switch m.Op.Tag {
+	case ldapwire.OpSearchEntry:
+		_, err = ldapwire.ParseSearchEntry(m.Op)
+	case ldapwire.OpSearchReference:
+		var uris []string
+		if uris, err = ldapwire.ParseReference(m.Op); err == nil && len(uris) == 0 {
+			err = ldapwire.ErrMalformed
+		}
+	case ldapwire.OpSearchDone:
+		_, err = ldapwire.ParseResult(m.Op)
+	case ldapwire.OpBindResponse:
+		_, err = ldapwire.ParseBindResponse(m.Op)
+	default:
+		err = ldapwire.ErrMalformed // nothing else is asked for
+	}
+	return m, err
+}
+
+func (g *gate) fail(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.err == nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		g.err = err
+	}
+	_ = g.Conn.Close()
+}
+
+func (g *gate) failure() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.err
+}
+
+// arm opens the gate for one answer and watches it; the returned function closes it again. Timers are the system's: an
+// injected clock never reaches a socket.
+func (g *gate) arm(ctx context.Context) (disarm func()) {
+	g.mu.Lock()
+	g.armed, g.entries, g.bytes, g.maxItems = true, 0, 0, 2*g.lim.PageSize+1000
+	g.timer = time.AfterFunc(g.lim.ReplyTimeout, func() { g.fail(errReplyTimeout) })
+	g.mu.Unlock()
+	stop := context.AfterFunc(ctx, func() { g.fail(context.Cause(ctx)) })
+	return func() {
+		stop()
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.timer.Stop()
+		g.armed = false
+	}
+}
