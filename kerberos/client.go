@@ -1,0 +1,299 @@
+package kerberos
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/adfedkit/adfedkit/internal/clock"
+	"github.com/adfedkit/adfedkit/internal/fold"
+	"github.com/adfedkit/adfedkit/internal/krb/etype"
+	"github.com/adfedkit/adfedkit/internal/krb/wire"
+	"github.com/adfedkit/adfedkit/internal/secret"
+)
+
+// ClientConfig configures a [Client]. Realms is required, and exactly one of Keytab, Password and Cache.
+type ClientConfig struct {
+	Realms    []Realm
+	Principal string // name@REALM; with Cache it may be empty
+
+	Keytab   KeytabSource
+	Password []byte // copied
+	Cache    *CCache
+
+	Network       NetworkConfig
+	EncTypes      []int32 // nil means 18, 17
+	AllowRC4      bool
+	MaxIterations int           // 0 means 32,768
+	MaxSkew       time.Duration // 0 means 5 minutes
+	Now           func() time.Time
+	Logger        *slog.Logger
+}
+
+// Client gets tickets for one principal and keeps them until they end. Concurrent requests for one service make one
+// exchange. Nothing runs in the background: tickets are renewed when they are used.
+type Client struct {
+	*engine
+	cfg    ClientConfig
+	realm  *Realm
+	name   wire.Name
+	secret secret.Bytes
+
+	// mu guards what follows
+	mu      sync.Mutex
+	tgt     *tgt
+	tickets map[string]*serviceTicket
+	flights map[string]chan struct{}
+}
+
+// NewClient checks the configuration. It does not dial.
+func NewClient(cfg ClientConfig) (*Client, error) {
+	cfg.Now, cfg.Logger = clock.Or(cfg.Now), loggerOr(cfg.Logger)
+	e, err := newEngine(cfg.Realms, cfg.Network, enginePolicy{cfg.EncTypes, cfg.AllowRC4, cfg.MaxIterations, cfg.MaxSkew}, cfg.Now, cfg.Logger)
+	if err != nil {
+		return nil, err
+	}
+	sources := 0
+	for _, has := range []bool{cfg.Keytab != nil, len(cfg.Password) > 0, cfg.Cache != nil} {
+		if has {
+			sources++
+		}
+	}
+	if sources != 1 {
+		return nil, errors.New("kerberos: ClientConfig needs exactly one of Keytab, Password and Cache")
+	}
+	c := &Client{engine: e, cfg: cfg, secret: secret.New(cfg.Password), tickets: map[string]*serviceTicket{}, flights: map[string]chan struct{}{}}
+	c.cfg.Password = nil
+	if cfg.Cache != nil && cfg.Principal == "" {
+		c.cfg.Principal = cfg.Cache.Principal()
+	}
+	name, realm, ok := strings.Cut(c.cfg.Principal, "@")
+	if c.realm = e.realms.named(realm); !ok || name == "" || c.realm == nil {
+		return nil, errors.New("kerberos: ClientConfig.Principal is not name@REALM of one of Realms")
+	}
+	c.name = wire.Name{Type: wire.NTPrincipal, Parts: strings.Split(name, "/")}
+	if cfg.Cache != nil {
+		c.load(cfg.Cache)
+	}
+	return c, nil
+}
+
+// Principal returns name@REALM as configured.
+func (c *Client) Principal() string { return c.name.String() + "@" + c.realm.Name }
+
+// Close forgets the tickets and overwrites the keys.
+func (c *Client) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.secret.Zero()
+	if c.tgt != nil {
+		c.tgt.session.Zero()
+	}
+	for _, t := range c.tickets {
+		t.session.Zero()
+	}
+	c.tgt, c.tickets = nil, map[string]*serviceTicket{}
+}
+
+// renewBefore is how long before its end a ticket is not used any more.
+const renewBefore = time.Minute
+
+// ticket returns a ticket for a service, from the cache or from the KDC. Concurrent callers share one exchange.
+func (c *Client) ticket(ctx context.Context, spn string) (*serviceTicket, error) {
+	id := fold.Key(spn)
+	for {
+		c.mu.Lock()
+		if t := c.tickets[id]; t != nil && t.part.EndTime.After(c.now().Add(renewBefore)) {
+			c.mu.Unlock()
+			return t, nil
+		}
+		done, busy := c.flights[id]
+		if !busy {
+			done = make(chan struct{})
+			c.flights[id] = done
+		}
+		c.mu.Unlock()
+		if busy {
+			select {
+			case <-done:
+				continue // look again: the other caller may have failed
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
+		t, err := c.fetch(ctx, spn)
+		c.mu.Lock()
+		if err == nil {
+			c.tickets[id] = t
+		}
+		delete(c.flights, id)
+		c.mu.Unlock()
+		close(done)
+		return t, err
+	}
+}
+
+func (c *Client) fetch(ctx context.Context, spn string) (*serviceTicket, error) {
+	g, err := c.initial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	st, err := c.getService(ctx, g, wire.SPN(spn))
+	if !errors.Is(err, ErrServiceUnknown) {
+		return st, err
+	}
+	// KDCs without referrals: the host's domain says where to ask
+	_, host, _ := strings.Cut(spn, "/")
+	other := c.realmOfHost(host)
+	if other == nil || other == c.realm {
+		return nil, err
+	}
+	cross, e := c.getService(ctx, g, wire.Krbtgt(other.Name))
+	if e != nil {
+		return nil, err
+	}
+	return c.getService(ctx, &tgt{ticket: cross.ticket, session: cross.session, realm: other, crealm: g.crealm, cname: g.cname, part: cross.part}, wire.SPN(spn))
+}
+
+// realmOfHost finds the configured realm whose DNS name is the longest suffix of the host.
+func (c *Client) realmOfHost(host string) *Realm {
+	var best *Realm
+	for _, r := range c.realms.list {
+		if suffix := "." + fold.Key(r.Name); strings.HasSuffix(fold.Key(host), suffix) && (best == nil || len(r.Name) > len(best.Name)) {
+			best = r
+		}
+	}
+	return best
+}
+
+// initial returns the TGT, a fresh one when the old one has ended.
+func (c *Client) initial(ctx context.Context) (*tgt, error) {
+	c.mu.Lock()
+	g := c.tgt
+	c.mu.Unlock()
+	if g != nil && g.part.EndTime.After(c.now().Add(renewBefore)) {
+		return g, nil
+	}
+	if c.cfg.Cache != nil {
+		return nil, refuse(ReasonBadCredentials, "the credential cache has no valid ticket-granting ticket", nil)
+	}
+	g, err := c.authenticate(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	c.tgt = g
+	c.mu.Unlock()
+	return g, nil
+}
+
+// authenticate makes the AS exchange with the keytab or the password.
+func (c *Client) authenticate(ctx context.Context) (g *tgt, err error) {
+	defer c.guard(ctx, ReasonKDCNotTrusted, &err)
+	a := asReq{realm: c.realm, name: c.name}
+	req := c.newASReq(a)
+	rep, addr, err := c.send(ctx, c.realm, req, true, "")
+	if err == nil {
+		key, e := c.replyKey(rep)
+		if e != nil {
+			return nil, e
+		}
+		return c.checkASRep(req, rep, key, c.realm, addr)
+	}
+	k, ok := errors.AsType[*kdcError](err)
+	if !ok {
+		return nil, err
+	}
+	if k.Code != wire.ErrPreauthRequired {
+		return nil, c.clientError(k)
+	}
+	pa, err := wire.ParsePAData(k.EData)
+	if err != nil {
+		return nil, distrust("hints for pre-authentication are malformed", err)
+	}
+	key, err := c.keyFor(pa)
+	if err != nil {
+		return nil, err
+	}
+	req = c.newASReq(a)
+	sealed, err := wire.Seal(key, wire.UsagePATimestamp, wire.EncodeTimestamp(c.now()))
+	if err != nil {
+		return nil, err
+	}
+	req.PAData = []wire.PAData{{Type: wire.PAEncTS, Value: sealed.Encode()}}
+	rep, addr, err = c.send(ctx, c.realm, req, false, addr)
+	if k, ok := errors.AsType[*kdcError](err); ok {
+		return nil, c.clientError(k)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.checkASRep(req, rep, key, c.realm, addr)
+}
+
+// replyKey finds the key for a reply without pre-authentication.
+func (c *Client) replyKey(rep wire.KDCRep) (*etype.Key, error) {
+	if _, ok := wire.FindPA(rep.PAData, wire.PAETypeInfo2); ok || c.cfg.Keytab == nil {
+		return c.keyFor(rep.PAData)
+	}
+	return c.keytabKey(rep.Enc.EType)
+}
+
+// keyFor picks the first offered type that we allow and, with a keytab, have a key of.
+func (c *Client) keyFor(pa []wire.PAData) (*etype.Key, error) {
+	et, salt, iterations, err := c.pickInfo(pa)
+	if err != nil {
+		return nil, err
+	}
+	if c.cfg.Keytab == nil {
+		key, err := etype.StringToKey(et, c.secret.Reveal(), salt, iterations)
+		if err != nil {
+			return nil, refuse(ReasonBadCredentials, "no key can be made of this password", err)
+		}
+		return key, nil
+	}
+	if key, err := c.keytabKey(et); err == nil {
+		return key, nil
+	}
+	raw, _ := wire.FindPA(pa, wire.PAETypeInfo2)
+	list, _ := wire.ParseETypeInfo2(raw)
+	for _, i := range list {
+		if !c.allows(i.EType) {
+			continue
+		}
+		if key, err := c.keytabKey(i.EType); err == nil {
+			return key, nil
+		}
+	}
+	return nil, outside(ErrNoCommonEtype, "the keytab has no key of a type that the KDC offers", nil)
+}
+
+func (c *Client) keytabKey(et int32) (*etype.Key, error) {
+	keys, err := c.cfg.Keytab.Current().find(c.name.String(), c.realm.Name, 0, et)
+	if err != nil {
+		return nil, outside(ErrNoCommonEtype, "keytab", err)
+	}
+	return keys[0], nil
+}
+
+// clientError maps errors of the AS exchange for our own account.
+func (c *Client) clientError(k *kdcError) error {
+	switch k.Code {
+	case wire.ErrClientUnknown, wire.ErrPreauthFailed, wire.ErrBadIntegrity:
+		return refuse(ReasonBadCredentials, "our own account", k)
+	case wire.ErrKeyExpired:
+		return refuse(ReasonPasswordExpired, "our own account", k)
+	case wire.ErrClientRevoked, wire.ErrPolicy:
+		return refuse(ReasonNotAllowed, "our own account", k)
+	case wire.ErrEtypeNoSupp:
+		return outside(ErrNoCommonEtype, "KDC error 14", k)
+	case wire.ErrSkew:
+		return &OutsideError{Kind: ErrClockSkew, Offset: k.STime.Sub(c.now()), Err: k}
+	case wire.ErrSvcUnavailable, wire.ErrGeneric:
+		return outside(ErrUnavailable, "the KDC failed", k)
+	}
+	return distrust("unexpected error", k)
+}
