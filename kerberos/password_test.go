@@ -1,6 +1,8 @@
 package kerberos_test
 
 import (
+	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -51,7 +53,7 @@ func TestPasswordAccepted(t *testing.T) {
 	a := authenticator(t, k, nil)
 	for _, name := range []string{"alice", "ALICE", `CORP\alice`, `corp\Alice`, `corp.example.test\alice`, "alice@corp.example.test", "Alice@CORP.EXAMPLE.TEST", "alice@example.com", "ALICE@Example.COM"} {
 		id, err := a.Password(t.Context(), name, []byte(alicePW))
-		require.NoError(t, err, name)
+		require.NoError(t, err, "%s %+v", name, detail(err))
 		require.Equal(t, "alice@CORP.EXAMPLE.TEST", id.Principal)
 		require.Equal(t, "alice@example.com", id.UPN)
 		require.Equal(t, k.UserSID("alice"), id.SID)
@@ -68,4 +70,12 @@ func TestPasswordAccepted(t *testing.T) {
 		require.ErrorAs(t, err, &ae)
 		require.Equal(t, kerberos.ReasonBadCredentials, ae.Reason)
 	}
+}
+
+// detail shows what Error hides.
+func detail(err error) string {
+	if ae, ok := errors.AsType[*kerberos.AuthError](err); ok {
+		return fmt.Sprint(ae.Detail, ": ", ae.Err)
+	}
+	return fmt.Sprint(err)
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/adfedkit/adfedkit/internal/krb/der"
@@ -92,7 +93,7 @@ func ParseTicketPart(b []byte) (TicketPart, error) {
 		t.Flags, t.Key = s.Field(0).Flags(), decodeKey(s.Field(1))
 		t.CRealm, t.CName = realm(s.Field(2)), decodeName(s.Field(3))
 		tr := s.Field(4).Seq()
-		t.TRType, t.Transited = tr.Field(0).Int32(), tr.Field(1).Octets()
+		t.TRType, t.Transited = tr.Field(0).Int32(), bytes.Clone(tr.Field(1).Octets())
 		tr.End()
 		t.AuthTime = s.Field(5).Time()
 		t.StartTime = t.AuthTime

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"time"
@@ -294,7 +295,7 @@ func decodeAuthData(d der.Dec) []AuthData {
 	var out []AuthData
 	for list := d.Seq(); list.More(); {
 		s := list.Into(der.TagSeq)
-		out = append(out, AuthData{s.Field(0).Int32(), s.Field(1).Octets()})
+		out = append(out, AuthData{s.Field(0).Int32(), bytes.Clone(s.Field(1).Octets())}) // callers clear the plaintext
 		s.End()
 		if len(out) > maxAuthData {
 			d.Fail()
@@ -346,7 +347,7 @@ func decodeAddresses(d der.Dec) []Address {
 }
 
 func decodeAddress(s der.Dec) Address {
-	a := Address{s.Field(0).Int32(), s.Field(1).Octets()}
+	a := Address{s.Field(0).Int32(), bytes.Clone(s.Field(1).Octets())}
 	s.End()
 	return a
 }
