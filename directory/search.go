@@ -13,28 +13,28 @@ import (
 	"github.com/adfedkit/adfedkit/internal/ldapwire"
 )
 
-// A Scope says how deep a search goes (RFC 4511 section 4.5.1.2).
-type Scope int
+// A SearchScope says how deep a search goes (RFC 4511 section 4.5.1.2).
+type SearchScope int
 
 // Scopes. The zero value is the whole subtree.
 const (
-	Subtree Scope = iota
+	Subtree SearchScope = iota
 	OneLevel
 	Base
 )
 
-func (s Scope) wire() int { return map[Scope]int{Subtree: 2, OneLevel: 1, Base: 0}[s] }
+func (s SearchScope) wire() int { return map[SearchScope]int{Subtree: 2, OneLevel: 1, Base: 0}[s] }
 
 // A Query is one search. Everything has a meaning when zero.
 type Query struct {
-	Domain          string   // DNS or NetBIOS name; "" is allowed with one configured domain
-	Base            string   // DN or "<GUID=...>"; "" is the domain's root
-	Scope           Scope    // zero is the subtree
-	Filter          Filter   // zero matches everything
-	Attributes      []string // beyond those that make the fields of [Entry]
-	Deleted         bool     // tombstones and recycled objects too
-	IgnoreReferrals bool     // take an answer with references to elsewhere as whole
-	Restartable     bool     // after a cut connection start again, although entries were given out: the caller removes duplicates by GUID
+	Domain          string      // DNS or NetBIOS name; "" is allowed with one configured domain
+	Base            string      // DN or "<GUID=...>"; "" is the domain's root
+	Scope           SearchScope // zero is the subtree
+	Filter          Filter      // zero matches everything
+	Attributes      []string    // beyond those that make the fields of [Entry]
+	Deleted         bool        // tombstones and recycled objects too
+	IgnoreReferrals bool        // take an answer with references to elsewhere as whole
+	Restartable     bool        // after a cut connection start again, although entries were given out: the caller removes duplicates by GUID
 
 	domainOnly bool // references to child domains leave nothing out
 }
@@ -70,7 +70,9 @@ func (c *Client) Search(ctx context.Context, q Query) iter.Seq2[*Entry, error] {
 }
 
 // SearchAll returns all objects that the query matches, or an error. An [*ObjectError] is an error here too.
-func (c *Client) SearchAll(ctx context.Context, q Query) ([]*Entry, error) { return collect(c.Search(ctx, q)) }
+func (c *Client) SearchAll(ctx context.Context, q Query) ([]*Entry, error) {
+	return collect(c.Search(ctx, q))
+}
 
 func collect(seq iter.Seq2[*Entry, error]) ([]*Entry, error) {
 	var out []*Entry

@@ -84,7 +84,9 @@ func inChain(o, group *Object, seen map[*Object]bool) bool {
 	return false
 }
 
-func isBinary(key string) bool { return key == "objectguid" || key == "objectsid" || key == "invocationid" }
+func isBinary(key string) bool {
+	return key == "objectguid" || key == "objectsid" || key == "invocationid"
+}
 
 func matchValue(key string, v []byte, f *ldapwire.Filter) bool {
 	if isBinary(key) {
