@@ -18,6 +18,9 @@ type AlgorithmPolicy struct {
 	AllowInclusiveC14N bool
 	// AllowDERECDSA accepts ECDSA values as ASN.1, which some Go programs write against XML Signature 1.1.
 	AllowDERECDSA bool
+	// AllowMisplacedSignature accepts a Signature that is another child of its element than the schema says: Auth0 and Oracle
+	// Access Manager put it last. It must still be the only one and refer to its parent.
+	AllowMisplacedSignature bool
 
 	// RefuseCBC refuses AES in CBC mode, which by itself does not protect the integrity of what it hides.
 	RefuseCBC bool
@@ -32,6 +35,6 @@ type AlgorithmPolicy struct {
 func (p AlgorithmPolicy) signature() xmldsig.Policy {
 	return xmldsig.Policy{
 		SHA1: p.InsecureAllowSHA1, RSA1024: p.InsecureAllowRSA1024, PSS: p.AllowPSS, EdDSA: p.AllowEdDSA,
-		InclusiveC14N: p.AllowInclusiveC14N, DERECDSA: p.AllowDERECDSA,
+		InclusiveC14N: p.AllowInclusiveC14N, DERECDSA: p.AllowDERECDSA, Misplaced: p.AllowMisplacedSignature,
 	}
 }

@@ -18,6 +18,7 @@ type Policy struct {
 	EdDSA         bool // Ed25519
 	InclusiveC14N bool // Canonical XML 1.0 and 1.1 besides exclusive canonicalisation
 	DERECDSA      bool // ECDSA values as ASN.1, which old Go programs write
+	Misplaced     bool // the Signature may be any child, not only where the schemas put it
 }
 
 // Reasons of an [Error]. They are the words that package saml gives to its callers.
@@ -184,8 +185,11 @@ func (p Policy) verifyOne(m method, sum, sig []byte, key crypto.PublicKey) bool 
 // verifyECDSA takes r and s of fixed width one after the other (XML Signature 1.1, section 6.4.3).
 func (p Policy) verifyECDSA(k *ecdsa.PublicKey, sum, sig []byte) bool {
 	size := (k.Curve.Params().BitSize + 7) / 8
+	if p.DERECDSA && ecdsa.VerifyASN1(k, sum, sig) {
+		return true
+	}
 	if len(sig) != 2*size {
-		return p.DERECDSA && ecdsa.VerifyASN1(k, sum, sig)
+		return false
 	}
 	r, s := new(big.Int).SetBytes(sig[:size]), new(big.Int).SetBytes(sig[size:])
 	if r.Sign() == 0 || s.Sign() == 0 {

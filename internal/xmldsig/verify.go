@@ -27,7 +27,7 @@ func Signature(el xmlgate.Elem) (xmlgate.Elem, int) { return el.Only(Space, "Sig
 
 // Verify checks the enveloped signature of el under the pinned keys. The error is an *[Error].
 func Verify(el xmlgate.Elem, keys []crypto.PublicKey, p Policy) (*Verified, error) {
-	sig, err := place(el)
+	sig, err := p.place(el)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (p Policy) digested(el, sig xmlgate.Elem, buf []byte, info *signedInfo, key
 }
 
 // place finds the one Signature where the schemas put it: after Issuer in protocol messages and assertions, first in metadata.
-func place(el xmlgate.Elem) (xmlgate.Elem, *Error) {
+func (p Policy) place(el xmlgate.Elem) (xmlgate.Elem, *Error) {
 	sig, n := Signature(el)
 	switch {
 	case n == 0:
@@ -122,7 +122,7 @@ func place(el xmlgate.Elem) (xmlgate.Elem, *Error) {
 	if el.Space() != metadataSpace && first.Is(samlSpace, "Issuer") {
 		first = first.Next()
 	}
-	if first != sig {
+	if first != sig && !p.Misplaced {
 		return sig, refuse(ReasonShape, "Signature is not where the schema puts it")
 	}
 	return sig, nil
