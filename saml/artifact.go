@@ -5,6 +5,7 @@ import (
 	"crypto/sha1" //nolint:gosec // the source ID of a type 4 artifact is a SHA-1 by definition (bindings 3.6.4); nothing is protected by it
 	"encoding/base64"
 	"encoding/binary"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -112,4 +113,22 @@ func (s *ArtifactStore) Take(a Artifact, audience string) ([]byte, bool) {
 		return nil, false
 	}
 	return e.message, true
+}
+
+// ArtifactRedirect stores a response and returns the address that carries its artifact (bindings 3.6.3).
+func (idp *IdentityProvider) ArtifactRedirect(store *ArtifactStore, r *IssuedResponse) (string, error) {
+	a, err := store.Put(idp.cfg.EntityID, r.audience, r.XML)
+	if err != nil {
+		return "", err
+	}
+	to := r.Consumer.ResponseURL()
+	sep := "?"
+	if strings.Contains(to, "?") {
+		sep = "&"
+	}
+	u := to + sep + string(FieldArtifact) + "=" + url.QueryEscape(a.String())
+	if r.hasRelayState {
+		u += "&RelayState=" + url.QueryEscape(r.relayState)
+	}
+	return u, nil
 }

@@ -36,6 +36,22 @@ func (m *Message) Kind() (string, error) {
 	return root.Local(), nil
 }
 
+// PeekResponse returns which request a response says it answers, "" for none, and who says so. Neither may be believed: they only
+// help to find the request that the response will then be held against.
+func PeekResponse(doc []byte) (inResponseTo, issuer string, err error) {
+	d, err := parseXML(doc, xmlgate.Limits{})
+	if err != nil {
+		return "", "", err
+	}
+	inResponseTo, _ = d.Root().Attr("InResponseTo")
+	if _, n := d.Root().Only(nsAssertion, "Issuer"); n == 1 {
+		if issuer, err = peekIssuer(d.Root()); err != nil {
+			return "", "", err
+		}
+	}
+	return inResponseTo, issuer, nil
+}
+
 // open passes the document through the gate and checks the root element.
 func (m *Message) open(local string) (xmlgate.Elem, error) {
 	lim := xmlgate.Limits{Bytes: maxRedirectInflated} // requests and logout messages are small on every binding

@@ -33,6 +33,7 @@ type IssuedResponse struct {
 	NameID       NameID // as issued
 	Encrypted    bool
 
+	audience      string // entity ID of the relying party
 	relayState    string
 	hasRelayState bool
 }
@@ -272,7 +273,7 @@ func (b *responseBuilder) authn(w *markup) {
 // response writes samlp:Response (core 3.3.3) around what it is given. An error response is always signed: there is no
 // assertion whose signature could speak for it.
 func (b *responseBuilder) response(out *IssuedResponse, top, second, message string, assertion *etree.Element, typed bool) error {
-	out.ResponseID, out.relayState, out.hasRelayState = newID(), b.a.RelayState, b.a.HasRelayState
+	out.ResponseID, out.audience, out.relayState, out.hasRelayState = newID(), b.rp.EntityID, b.a.RelayState, b.a.HasRelayState
 	w := &markup{}
 	w.open("samlp:Response", attr{"Consent", consentUnspecified}, attr{"Destination", b.a.Consumer.ResponseURL()}, attr{"ID", out.ResponseID},
 		attr{"InResponseTo", b.inResponseTo()}, attr{"IssueInstant", instant(b.now)}, attr{"Version", "2.0"})

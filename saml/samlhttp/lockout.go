@@ -1,0 +1,124 @@
+package samlhttp
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/adfedkit/adfedkit/internal/clock"
+	"github.com/adfedkit/adfedkit/internal/fold"
+)
+
+// LockoutGuard keeps a public sign-in form from being used to lock accounts out or to guess passwords. After PerAccount wrong
+// passwords for one account within Window the form refuses that account without asking the directory, which stays below the
+// lock-out threshold of Active Directory; after PerSource failures of one address it refuses that address.
+type LockoutGuard struct {
+	cfg LockoutConfig
+	now func() time.Time
+
+	mu       sync.Mutex // guards the maps
+	accounts map[string]*failures
+	sources  map[string]*failures
+}
+
+// LockoutConfig configures a [LockoutGuard]. Zero fields have safe defaults; nothing can be switched off.
+type LockoutConfig struct {
+	PerAccount int           // 0 = 4: AD's usual thresholds are 5 and 10
+	PerSource  int           // 0 = 30
+	Window     time.Duration // failures older than this are forgotten; 0 = 15 min
+	Entries    int           // how many accounts and addresses are remembered; 0 = 100,000 of each
+	Now        func() time.Time
+}
+
+type failures struct {
+	n     int
+	since time.Time
+}
+
+// NewLockoutGuard returns a guard.
+func NewLockoutGuard(cfg LockoutConfig) *LockoutGuard {
+	cfg.PerAccount = orDefault(cfg.PerAccount, 4)
+	cfg.PerSource = orDefault(cfg.PerSource, 30)
+	cfg.Entries = orDefault(cfg.Entries, 100_000)
+	if cfg.Window <= 0 {
+		cfg.Window = 15 * time.Minute
+	}
+	return &LockoutGuard{cfg: cfg, now: clock.Or(cfg.Now), accounts: map[string]*failures{}, sources: map[string]*failures{}}
+}
+
+func orDefault(n, def int) int {
+	if n <= 0 {
+		return def
+	}
+	return n
+}
+
+// accountKey folds the spellings of one account together as far as that is possible without the directory: the part without
+// domain, in lower case. Two people of the same name in two domains share a counter, which errs on the safe side.
+func accountKey(userName string) string {
+	name := strings.TrimSpace(userName)
+	if _, after, ok := strings.Cut(name, `\`); ok {
+		name = after
+	}
+	if before, _, ok := strings.Cut(name, "@"); ok {
+		name = before
+	}
+	return fold.Key(name)
+}
+
+// begin counts an attempt before it is made, so that many at once cannot all slip through; undo it with success. It reports
+// false when the limit is reached.
+func (g *LockoutGuard) begin(userName, source string) bool {
+	now := g.now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	a := g.entry(g.accounts, accountKey(userName), now)
+	s := g.entry(g.sources, source, now)
+	if a == nil || s == nil || a.n >= g.cfg.PerAccount || s.n >= g.cfg.PerSource {
+		return false
+	}
+	a.n++
+	s.n++
+	return true
+}
+
+// success forgets the failures of the account; the address keeps its earlier ones, minus this attempt.
+func (g *LockoutGuard) success(userName, source string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.accounts, accountKey(userName))
+	if s := g.sources[source]; s != nil && s.n > 0 {
+		s.n--
+	}
+}
+
+// neutral takes an attempt back that said nothing about the password: the directory was not reached.
+func (g *LockoutGuard) neutral(userName, source string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, f := range []*failures{g.accounts[accountKey(userName)], g.sources[source]} {
+		if f != nil && f.n > 0 {
+			f.n--
+		}
+	}
+}
+
+// entry returns the counter of key, a fresh one when its window has passed, nil when the table is full of live ones.
+func (g *LockoutGuard) entry(m map[string]*failures, key string, now time.Time) *failures {
+	if f, ok := m[key]; ok && now.Sub(f.since) < g.cfg.Window {
+		return f
+	}
+	if len(m) >= g.cfg.Entries {
+		for k, f := range m {
+			if now.Sub(f.since) >= g.cfg.Window || f.n == 0 {
+				delete(m, k)
+			}
+		}
+		if len(m) >= g.cfg.Entries {
+			return nil
+		}
+	}
+	f := &failures{since: now}
+	m[key] = f
+	return f
+}
