@@ -1,0 +1,130 @@
+//go:build lab
+
+package integration_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/adfedkit/adfedkit/directory"
+)
+
+// sambaTLS trusts the lab's certificate authority.
+func sambaTLS(t testing.TB) *tls.Config {
+	t.Helper()
+	pem, err := os.ReadFile(os.Getenv("ADLAB_CA"))
+	require.NoError(t, err)
+	pool := x509.NewCertPool()
+	require.True(t, pool.AppendCertsFromPEM(pem))
+	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+}
+
+// sambaDomains describes both forests of the Samba lab.
+func sambaDomains(t testing.TB) []directory.Domain {
+	t.Helper()
+	var out []directory.Domain
+	for _, p := range []string{"ADLAB", "ADLAB2"} {
+		require.NotEmpty(t, os.Getenv(p+"_LDAPS"), "the Samba lab is not there")
+		out = append(out, directory.Domain{
+			DNS: os.Getenv(p + "_DOMAIN"), NetBIOS: os.Getenv(p + "_NETBIOS"), Servers: []string{os.Getenv(p + "_LDAPS")}, TLS: sambaTLS(t),
+			Bind: directory.NewSimpleBind("administrator@"+os.Getenv(p+"_DOMAIN"), []byte(os.Getenv("ADLAB_ADMIN_PASS"))),
+		})
+	}
+	return out
+}
+
+func sambaClient(t testing.TB, edit func(*directory.Config)) *directory.Client {
+	t.Helper()
+	cfg := directory.Config{Domains: sambaDomains(t)}
+	if edit != nil {
+		edit(&cfg)
+	}
+	c, err := directory.New(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	return c
+}
+
+func TestLabDirectoryRead(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	c := sambaClient(t, nil)
+
+	t.Run("names", func(t *testing.T) {
+		for _, name := range []string{`CORP\alice`, "alice@corp.example.test", "carol.clark@brand.example", `corp\josé`, "PARTNER\\yamada"} {
+			e, err := c.Resolve(ctx, name)
+			require.NoError(t, err, name)
+			again, err := c.Resolve(ctx, e.GUID)
+			require.NoError(t, err)
+			require.Equal(t, e.DN, again.DN)
+			again, err = c.Resolve(ctx, e.SID)
+			require.NoError(t, err)
+			require.Equal(t, e.GUID, again.GUID)
+			again, err = c.Resolve(ctx, e.DN)
+			require.NoError(t, err)
+			require.Equal(t, e.GUID, again.GUID)
+		}
+		_, err := c.Resolve(ctx, `CORP\jose`) // Samba and we: no match without the accent
+		require.ErrorIs(t, err, directory.ErrNotFound)
+		_, err = c.Resolve(ctx, "alice") // in both forests
+		require.ErrorIs(t, err, directory.ErrAmbiguous)
+	})
+
+	t.Run("states", func(t *testing.T) {
+		pw := []byte(os.Getenv("ADLAB_USER_PASS"))
+		for name, want := range map[string]directory.AccountState{
+			"alice": directory.StateActive, "dave": directory.StateDisabled, "erin": directory.StatePasswordExpired,
+			"grace": directory.StatePasswordMustChange, "heidi": directory.StateExpired, "unknown-name": directory.StateBadCredentials,
+			"smartcard": directory.StateBadCredentials,
+		} {
+			got, err := c.VerifyPassword(ctx, `CORP\`+name, pw)
+			require.Equal(t, want, got, name)
+			require.Equal(t, want != directory.StateActive, errors.Is(err, directory.ErrBindRefused), name)
+		}
+		for name, want := range map[string]directory.AccountState{
+			"alice": directory.StateActive, "dave": directory.StateDisabled, "erin": directory.StatePasswordExpired,
+			"grace": directory.StatePasswordMustChange, "heidi": directory.StateExpired, "neverexp": directory.StateActive,
+		} {
+			got, err := c.AccountState(ctx, `CORP\`+name)
+			require.NoError(t, err)
+			require.Equal(t, want, got, name)
+		}
+	})
+
+	t.Run("scope", func(t *testing.T) {
+		s, err := c.ReadScope(ctx, directory.ScopeQuery{Principals: []directory.Principal{
+			{Name: `CORP\nest-l1`}, {Name: `CORP\cycle-a`}, {Name: `CORP\self-loop`}, {Name: `CORP\alt-primary`}, {Name: `CORP\dl-partner`}, {Name: `CORP\big-group`},
+		}})
+		require.NoError(t, err)
+		names := map[string]bool{}
+		bulk := 0
+		for _, u := range s.Users {
+			n := u.String("sAMAccountName")
+			if strings.HasPrefix(n, "bulk") {
+				bulk++
+				continue
+			}
+			names[u.Domain+"/"+n] = true
+		}
+		require.Equal(t, 2000, bulk)
+		require.Equal(t, map[string]bool{
+			"corp.example.test/alice": true, "corp.example.test/bob": true, "corp.example.test/carol": true, "partner.example.test/alice": true,
+		}, names)
+		kinds := map[directory.EdgeKind]int{}
+		for _, e := range s.Edges {
+			kinds[e.Kind]++
+		}
+		require.Equal(t, 1, kinds[directory.EdgeFSP])
+		require.Equal(t, 1, kinds[directory.EdgePrimary])
+		require.Empty(t, s.Skipped)
+	})
+}
