@@ -141,32 +141,7 @@ func (c *Client) fetch(ctx context.Context, spn string) (*serviceTicket, error) 
 	if err != nil {
 		return nil, err
 	}
-	st, err := c.getService(ctx, g, wire.SPN(spn))
-	if !errors.Is(err, ErrServiceUnknown) {
-		return st, err
-	}
-	// KDCs without referrals: the host's domain says where to ask
-	_, host, _ := strings.Cut(spn, "/")
-	other := c.realmOfHost(host)
-	if other == nil || other == c.realm {
-		return nil, err
-	}
-	cross, e := c.getService(ctx, g, wire.Krbtgt(other.Name))
-	if e != nil {
-		return nil, err
-	}
-	return c.getService(ctx, &tgt{ticket: cross.ticket, session: cross.session, realm: other, crealm: g.crealm, cname: g.cname, part: cross.part}, wire.SPN(spn))
-}
-
-// realmOfHost finds the configured realm whose DNS name is the longest suffix of the host.
-func (c *Client) realmOfHost(host string) *Realm {
-	var best *Realm
-	for _, r := range c.realms.list {
-		if suffix := "." + fold.Key(r.Name); strings.HasSuffix(fold.Key(host), suffix) && (best == nil || len(r.Name) > len(best.Name)) {
-			best = r
-		}
-	}
-	return best
+	return c.serviceFor(ctx, g, spn)
 }
 
 // initial returns the TGT, a fresh one when the old one has ended.

@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/adfedkit/adfedkit/internal/fold"
 	"github.com/adfedkit/adfedkit/internal/krb/etype"
 	"github.com/adfedkit/adfedkit/internal/krb/wire"
 )
@@ -290,6 +292,37 @@ type serviceTicket struct {
 	crealm  string
 	cname   wire.Name
 	kdc     string
+}
+
+// serviceFor gets a service ticket by referrals, or, from KDCs that do not know the service and make no referrals, over
+// the realm to which the host's name belongs.
+func (e *engine) serviceFor(ctx context.Context, g *tgt, spn string) (*serviceTicket, error) {
+	st, err := e.getService(ctx, g, wire.SPN(spn))
+	if !errors.Is(err, ErrServiceUnknown) {
+		return st, err
+	}
+	_, host, _ := strings.Cut(spn, "/")
+	other := e.realmOfHost(host)
+	if other == nil || other == g.realm {
+		return nil, err
+	}
+	cross, crossErr := e.getService(ctx, g, wire.Krbtgt(other.Name))
+	if crossErr != nil {
+		return nil, err
+	}
+	defer cross.session.Zero()
+	return e.getService(ctx, &tgt{ticket: cross.ticket, session: cross.session, realm: other, crealm: g.crealm, cname: g.cname, part: cross.part}, wire.SPN(spn))
+}
+
+// realmOfHost finds the configured realm whose DNS name is the longest suffix of the host.
+func (e *engine) realmOfHost(host string) *Realm {
+	var best *Realm
+	for _, r := range e.realms.list {
+		if strings.HasSuffix(fold.Key(host), "."+fold.Key(r.Name)) && (best == nil || len(r.Name) > len(best.Name)) {
+			best = r
+		}
+	}
+	return best
 }
 
 // getService walks from a TGT to a service ticket over referrals (RFC 6806 8), to configured realms only.

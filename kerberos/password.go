@@ -148,7 +148,7 @@ func (l *login) run(ctx context.Context) (id *Identity, err error) {
 	if svc == nil {
 		svc = &l.cfg.Service
 	}
-	st, err := l.getService(ctx, g, wire.SPN(svc.SPN))
+	st, err := l.serviceFor(ctx, g, svc.SPN)
 	if err != nil {
 		return nil, err
 	}
@@ -392,7 +392,9 @@ func (l *login) accountError(ctx context.Context, r *Realm, name wire.Name, k *k
 	if l.cfg.States == nil {
 		return refuse(fallback, "the kind cannot be told", k)
 	}
-	state, err := l.cfg.States.AccountState(ctx, r.Name, name.String(), bytes.Clone(l.secret.Reveal()))
+	copied := bytes.Clone(l.secret.Reveal())
+	defer clear(copied)
+	state, err := l.cfg.States.AccountState(ctx, r.Name, name.String(), copied)
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
