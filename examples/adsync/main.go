@@ -1,0 +1,127 @@
+// Command adsync synchronises Active Directory into an identity store.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Exit codes.
+const (
+	exitDone    = 0
+	exitRefused = 1 // held by the removal guard
+	exitUsage   = 2
+	exitOutside = 3 // the directory or the database failed, or another run holds the lease
+)
+
+// options are the command line.
+type options struct {
+	config, assignments, db string
+	plan, watch, progress   bool
+	dump                    bool
+	approve                 string
+	maxRemovals             int
+	record, snapshot        string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	o := options{maxRemovals: -1}
+	f := flag.NewFlagSet("adsync", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.Usage = func() {
+		fmt.Fprint(stderr, `adsync -config AD.json -assignments ASSIGN.json -db sqlite:FILE|postgres://... [-plan] [-approve PLANHASH] [-max-removals N] [-watch] [-progress]
+adsync -db sqlite:FILE|postgres://... -dump
+
+Exit codes: 0 done, 1 held by the removal guard, 2 usage or configuration, 3 an outside system failed or another run is at work.
+
+`)
+		f.PrintDefaults()
+	}
+	f.StringVar(&o.config, "config", "", "the domains and how to read them (AD.json)")
+	f.StringVar(&o.assignments, "assignments", "", "who is synchronised (ASSIGN.json)")
+	f.StringVar(&o.db, "db", "", "the identity store: sqlite:FILE or postgres://...")
+	f.BoolVar(&o.plan, "plan", false, "print what a run would do, and change nothing")
+	f.StringVar(&o.approve, "approve", "", "apply a held plan if the plan made now has this `PLANHASH`")
+	f.IntVar(&o.maxRemovals, "max-removals", -1, "hold a plan that removes more than `N` objects and memberships together (default: 500, or 20 % of what the store holds if that is less, never below 10)")
+	f.BoolVar(&o.watch, "watch", false, "run again every hour, and at once when the assignments change")
+	f.BoolVar(&o.progress, "progress", false, "show the stages of a run on stderr")
+	f.BoolVar(&o.dump, "dump", false, "print what the store holds")
+	f.StringVar(&o.record, "record", "", "also write what was read to `FILE`, for -snapshot")
+	f.StringVar(&o.snapshot, "snapshot", "", "with -plan: plan against this recorded `FILE` in place of the directory")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	set := map[string]bool{}
+	f.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	return o, o.check(set, f.NArg())
+}
+
+func (o *options) check(set map[string]bool, rest int) error {
+	switch {
+	case rest > 0:
+		return errors.New("there are arguments after the flags")
+	case o.db == "":
+		return errors.New("-db is required")
+	case o.dump && (len(set) > 2):
+		return errors.New("-dump goes with -db alone")
+	case o.dump:
+		return nil
+	case o.config == "" && o.snapshot == "":
+		return errors.New("-config is required")
+	case o.assignments == "":
+		return errors.New("-assignments is required")
+	case o.plan && o.watch:
+		return errors.New("-plan and -watch exclude each other")
+	case o.watch && o.approve != "":
+		return errors.New("-watch and -approve exclude each other")
+	case o.snapshot != "" && !o.plan:
+		return errors.New("-snapshot goes with -plan")
+	case set["max-removals"] && o.maxRemovals < 0:
+		return errors.New("-max-removals is negative")
+	}
+	return nil
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return exitDone
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "adsync:", err)
+		return exitUsage
+	}
+	code, err := o.do(ctx, stdout, stderr)
+	if err != nil {
+		fmt.Fprintln(stderr, "adsync:", err)
+	}
+	return code
+}
+
+func (o *options) do(ctx context.Context, stdout, stderr io.Writer) (int, error) {
+	if o.dump {
+		return dump(ctx, o.db, stdout)
+	}
+	return synchronise(ctx, o, stdout, stderr)
+}
+
+func printJSON(w io.Writer, v any, indent string) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", indent)
+	return enc.Encode(v)
+}
