@@ -1,0 +1,110 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+)
+
+// runner runs statements: on the pool, each by itself, or in one transaction.
+type runner interface {
+	query(ctx context.Context, q string, args ...any) (*sql.Rows, error)
+	row(ctx context.Context, q string, args ...any) scanner
+}
+
+type scanner interface{ Scan(dest ...any) error }
+
+// failedRow is a row that could not even be asked for.
+type failedRow struct{ err error }
+
+func (r failedRow) Scan(...any) error { return r.err }
+
+// poolRunner prepares each statement once for the whole pool.
+type poolRunner struct{ s *Store }
+
+func (p *poolRunner) query(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+	st, err := p.s.prepared(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return st.QueryContext(ctx, args...)
+}
+
+func (p *poolRunner) row(ctx context.Context, q string, args ...any) scanner {
+	st, err := p.s.prepared(ctx, q)
+	if err != nil {
+		return failedRow{err}
+	}
+	return st.QueryRowContext(ctx, args...)
+}
+
+// connRunner runs statements in a transaction. With SQLite a statement that comes back is prepared; PostgreSQL's
+// driver keeps prepared statements by itself.
+type connRunner struct {
+	conn    *sql.Conn
+	dialect Dialect
+	seen    map[string]*sql.Stmt // nil value: seen once
+}
+
+func (c *connRunner) close() {
+	for _, st := range c.seen {
+		if st != nil {
+			_ = st.Close()
+		}
+	}
+}
+
+func (c *connRunner) stmt(ctx context.Context, q string) *sql.Stmt {
+	if c.dialect != SQLite {
+		return nil
+	}
+	if c.seen == nil {
+		c.seen = map[string]*sql.Stmt{}
+	}
+	st, again := c.seen[q]
+	if st == nil && again {
+		if p, err := c.conn.PrepareContext(ctx, q); err == nil { //nolint:sqlclosecheck // closed with the runner
+			st = p
+		}
+	}
+	c.seen[q] = st
+	return st
+}
+
+func (c *connRunner) query(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+	if st := c.stmt(ctx, q); st != nil {
+		return st.QueryContext(ctx, args...)
+	}
+	return c.conn.QueryContext(ctx, c.dialect.bind(q), args...)
+}
+
+func (c *connRunner) row(ctx context.Context, q string, args ...any) scanner {
+	if st := c.stmt(ctx, q); st != nil {
+		return st.QueryRowContext(ctx, args...)
+	}
+	return c.conn.QueryRowContext(ctx, c.dialect.bind(q), args...)
+}
+
+func (c *connRunner) exec(ctx context.Context, q string, args ...any) error {
+	if st := c.stmt(ctx, q); st != nil {
+		_, err := st.ExecContext(ctx, args...)
+		return failed(err)
+	}
+	_, err := c.conn.ExecContext(ctx, c.dialect.bind(q), args...)
+	return failed(err)
+}
+
+// marks returns n placeholders in parentheses.
+func marks(n int) string { return "(" + strings.Repeat("?, ", n-1) + "?)" }
+
+// batch is the most keys or rows of one statement.
+const batch = 512
+
+// padded returns the size of an IN list: few different sizes, so that few statements are prepared.
+func padded(n int) int {
+	size := 1
+	for size < n {
+		size *= 4
+	}
+	return min(size, batch)
+}
