@@ -2,74 +2,131 @@ package claims
 
 import "hash/maphash"
 
-// claimSet is an ordered set of claims: equal claims are kept once, at their first place.
+// claimSet is an ordered set of claims: equal claims are kept once, at their first place. It also says which of them
+// were issued and which claims have a type that some selector names.
 type claimSet struct {
-	recs  []record
-	slots []int32 // open addressing, position+1
-	size  int     // bytes of the claims
-	seed  maphash.Seed
+	claims []Claim
+	hashes []uint64
+	issued []bool
+	slots  []int32 // open addressing, position+1
+	size   int     // bytes of the claims
+	seed   maphash.Seed
+	types  map[string]int32 // of the program: type -> id
+	fold   func(string) string
+
+	lastType                  string // claims of one type often follow each other
+	lastTypeHash              uint64
+	lastTypeID                int32
+	issuer, original, valType memo
 }
 
-type record struct {
-	claim  Claim
-	hash   uint64
-	issued bool
+// memo keeps the hash of the string seen last in a field that rarely changes.
+type memo struct {
+	text string
+	hash uint64
 }
 
-func (s *claimSet) len() int            { return len(s.recs) }
-func (s *claimSet) at(pos int32) *Claim { return &s.recs[pos].claim }
+func (m *memo) of(seed maphash.Seed, s string) uint64 {
+	if s != m.text {
+		m.text, m.hash = s, maphash.String(seed, s)
+	}
+	return m.hash
+}
+
+func newClaimSet(types map[string]int32, fold func(string) string) claimSet {
+	s := claimSet{types: types, fold: fold, seed: maphash.MakeSeed(), slots: make([]int32, 256)} // a seed of this run only, so that nobody can aim at one chain
+	s.forget()
+	return s
+}
+
+func (s *claimSet) len() int            { return len(s.claims) }
+func (s *claimSet) at(pos int32) *Claim { return &s.claims[pos] }
 
 // issue marks a claim as issued and reports whether it was not before.
 func (s *claimSet) issue(pos int32) bool {
-	r := &s.recs[pos]
-	first := !r.issued
-	r.issued = true
+	first := !s.issued[pos]
+	s.issued[pos] = true
 	return first
 }
 
+// take hands the claims over to the caller and empties the set.
+func (s *claimSet) take() []Claim {
+	out := s.claims
+	s.claims = make([]Claim, 0, min(len(out)+8, 512))
+	return out
+}
+
 func (s *claimSet) reset() {
-	clear(s.recs)
-	s.recs = s.recs[:0]
-	clear(s.slots)
+	clear(s.claims)
+	s.claims, s.hashes, s.issued = s.claims[:0], s.hashes[:0], s.issued[:0]
 	s.size = 0
-	if cap(s.recs) > 4096 { // one large evaluation must not keep memory for ever
-		s.recs, s.slots = nil, nil
+	if len(s.slots) > 8192 { // one large evaluation must not keep memory for ever
+		s.claims, s.hashes, s.issued, s.slots = nil, nil, nil, make([]int32, 256)
 	}
+	clear(s.slots)
+	s.forget()
+}
+
+// forget drops strings of the last evaluation.
+func (s *claimSet) forget() {
+	s.lastType, s.lastTypeID, s.lastTypeHash = "", s.lookup(""), maphash.String(s.seed, "")
+	empty := memo{hash: maphash.String(s.seed, "")}
+	s.issuer, s.original, s.valType = empty, empty, empty
+}
+
+func (s *claimSet) lookup(t string) int32 {
+	if s.fold != nil {
+		t = s.fold(t)
+	}
+	if id, ok := s.types[t]; ok {
+		return id
+	}
+	return noType
+}
+
+// typeOf sets the type at hand: its id and hash.
+func (s *claimSet) typeOf(t string) int32 {
+	if t != s.lastType {
+		s.lastType, s.lastTypeID, s.lastTypeHash = t, s.lookup(t), maphash.String(s.seed, t)
+	}
+	return s.lastTypeID
 }
 
 // insert adds c unless an equal claim is there and keepAll is not set; it returns the position of the claim.
 func (s *claimSet) insert(c *Claim, keepAll bool) (pos int32, added bool) {
 	if keepAll {
-		s.recs = append(s.recs, record{claim: *c})
-		s.size += c.size()
-		return int32(len(s.recs)) - 1, true //nolint:gosec // bounded by Limits.Claims
+		return s.push(c, 0), true
 	}
-	if len(s.slots) < 2*(len(s.recs)+1) {
+	if len(s.slots) < 2*(len(s.claims)+1) {
 		s.grow()
 	}
 	h := s.hash(c)
 	mask := uint64(len(s.slots) - 1)
 	i := h & mask
 	for ; s.slots[i] != 0; i = (i + 1) & mask {
-		r := &s.recs[s.slots[i]-1]
-		if r.hash == h && r.claim.Equal(*c) {
-			return s.slots[i] - 1, false
+		at := s.slots[i] - 1
+		if s.hashes[at] == h && s.claims[at].Equal(*c) {
+			return at, false
 		}
 	}
-	s.recs = append(s.recs, record{claim: *c, hash: h})
-	s.slots[i] = int32(len(s.recs)) //nolint:gosec // bounded by Limits.Claims
+	pos = s.push(c, h)
+	s.slots[i] = pos + 1
+	return pos, true
+}
+
+func (s *claimSet) push(c *Claim, h uint64) int32 {
+	s.claims = append(s.claims, *c)
+	s.hashes = append(s.hashes, h)
+	s.issued = append(s.issued, false)
 	s.size += c.size()
-	return s.slots[i] - 1, true
+	return int32(len(s.claims)) - 1 //nolint:gosec // bounded by Limits.Claims
 }
 
 func (s *claimSet) grow() {
-	if len(s.slots) == 0 {
-		s.seed = maphash.MakeSeed() // of this run only, so that nobody can aim at one chain
-	}
-	s.slots = make([]int32, max(256, 2*len(s.slots)))
+	s.slots = make([]int32, 2*len(s.slots))
 	mask := uint64(len(s.slots) - 1)
-	for pos := range s.recs {
-		i := s.recs[pos].hash & mask
+	for pos, h := range s.hashes {
+		i := h & mask
 		for s.slots[i] != 0 {
 			i = (i + 1) & mask
 		}
@@ -79,11 +136,15 @@ func (s *claimSet) grow() {
 
 func (s *claimSet) hash(c *Claim) uint64 {
 	const odd = 0x9e3779b97f4a7c15
-	h := maphash.String(s.seed, c.Type)
+	s.typeOf(c.Type)
+	h := s.lastTypeHash
 	h = h*odd ^ maphash.String(s.seed, c.Value)
-	h = h*odd ^ maphash.String(s.seed, c.OriginalIssuer)
-	h = h*odd ^ maphash.String(s.seed, c.Issuer)
-	h = h*odd ^ maphash.String(s.seed, c.ValueType)
+	h = h*odd ^ s.original.of(s.seed, c.OriginalIssuer)
+	h = h*odd ^ s.issuer.of(s.seed, c.Issuer)
+	h = h*odd ^ s.valType.of(s.seed, c.ValueType)
+	if len(c.Properties) == 0 {
+		return h * odd
+	}
 	for k, v := range c.Properties { // the order of a map must not matter
 		h += maphash.String(s.seed, k)*odd ^ maphash.String(s.seed, v)
 	}

@@ -2,6 +2,7 @@ package claims
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/adfedkit/adfedkit/internal/clock"
@@ -66,7 +67,11 @@ type run struct {
 }
 
 func newRun(p *Program) *run {
-	return &run{p: p, now: clock.Or(nil), index: make([][]int32, len(p.typeIDs))}
+	var fold func(string) string
+	if p.opts.Dialect == DialectCTA {
+		fold = ctaFold
+	}
+	return &run{p: p, now: clock.Or(nil), index: make([][]int32, len(p.typeIDs)), set: newClaimSet(p.typeIDs, fold)}
 }
 
 // release drops what must not outlive the evaluation.
@@ -109,7 +114,7 @@ func (e *run) evaluate(ctx context.Context, in []Claim, stores Stores) (Result, 
 }
 
 func (e *run) result() Result {
-	res := Result{Output: make([]Claim, 0, len(e.out)), Input: make([]Claim, e.set.len())}
+	res := Result{Output: make([]Claim, 0, len(e.out))}
 	permit, deny := false, false
 	for _, pos := range e.out {
 		c := e.set.at(pos)
@@ -117,8 +122,10 @@ func (e *run) result() Result {
 		deny = deny || c.Type == TypeDeny
 		res.Output = append(res.Output, *c)
 	}
-	for i := range res.Input {
-		res.Input[i] = *e.set.at(int32(i)) //nolint:gosec // bounded by Limits.Claims
+	if e.trace == nil {
+		res.Input = e.set.take()
+	} else {
+		res.Input = slices.Clone(e.set.claims)
 	}
 	switch {
 	case deny:
@@ -193,15 +200,7 @@ func (e *run) insert(c *Claim, typeID int32) (pos int32, added bool, err error) 
 		return 0, false, e.fail(CodeLimit, nil, "claims of more than %d bytes", lim.Bytes)
 	}
 	if typeID == unknownType {
-		t := c.Type
-		if e.p.opts.Dialect == DialectCTA {
-			t = ctaFold(t)
-		}
-		id, ok := e.p.typeIDs[t]
-		if !ok {
-			return pos, true, nil
-		}
-		typeID = id
+		typeID = e.set.typeOf(c.Type)
 	}
 	if typeID >= 0 {
 		e.index[typeID] = append(e.index[typeID], pos)

@@ -39,48 +39,74 @@ func (e *run) runRule(r *cRule) error {
 
 // scan visits the claims that pass the tests of a selector on the claim alone, until visit returns false.
 func (e *run) scan(s *cSelector, visit func(pos int32) (bool, error)) error {
-	step := func(pos int32) (bool, error) {
-		if err := e.spend(1); err != nil {
-			return false, err
-		}
-		if ok, err := e.holdsAll(s.tests, e.set.at(pos)); !ok || err != nil {
-			return err == nil, err
-		}
-		return visit(pos)
-	}
-	if s.typeID < 0 {
-		for pos := range e.limit {
-			if more, err := step(pos); !more || err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	for _, pos := range e.index[s.typeID] {
-		if pos >= e.limit {
+	for i := int32(0); ; i++ {
+		pos, ok := e.nth(s, i)
+		if !ok {
 			return nil
 		}
-		if more, err := step(pos); !more || err != nil {
+		if hit, err := e.passes(s, pos); err != nil {
+			return err
+		} else if !hit {
+			continue
+		}
+		if more, err := visit(pos); !more || err != nil {
 			return err
 		}
 	}
-	return nil
+}
+
+// nth returns the i-th claim that a selector looks at: of its type, or of all; only those that were there before the rule.
+func (e *run) nth(s *cSelector, i int32) (int32, bool) {
+	if s.typeID < 0 {
+		return i, i < e.limit
+	}
+	list := e.index[s.typeID]
+	if int(i) >= len(list) || list[i] >= e.limit {
+		return 0, false
+	}
+	return list[i], true
+}
+
+func (e *run) passes(s *cSelector, pos int32) (bool, error) {
+	if err := e.spend(1); err != nil {
+		return false, err
+	}
+	if len(s.tests) == 0 {
+		return true, nil
+	}
+	return e.holdsAll(s.tests, e.set.at(pos))
 }
 
 // runOne runs a rule with one selector: each claim is tested and used at once, so that the groups of a match are still known.
 func (e *run) runOne(r *cRule) error {
 	e.picks = append(e.picks, 0)
-	return e.scan(&r.selects[0], func(pos int32) (bool, error) {
-		if err := e.tuple(1); err != nil {
-			return false, err
+	s := &r.selects[0]
+	for i := int32(0); ; i++ {
+		pos, ok := e.nth(s, i)
+		if !ok {
+			return nil
 		}
-		e.picks[0] = pos
-		ok, err := e.late(1)
-		if !ok || err != nil {
-			return err == nil, err
+		hit, err := e.passes(s, pos)
+		if err == nil && hit {
+			e.picks[0] = pos
+			err = e.oneTuple(r)
 		}
-		return true, e.fire()
-	})
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (e *run) oneTuple(r *cRule) error {
+	if err := e.tuple(1); err != nil {
+		return err
+	}
+	if len(r.aggregates) > 0 {
+		if ok, err := e.late(1); !ok || err != nil {
+			return err
+		}
+	}
+	return e.fire()
 }
 
 // tuple counts combinations against the limits, before they are built.

@@ -2,6 +2,7 @@ package claims
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/adfedkit/adfedkit/internal/dotnetre"
@@ -202,10 +203,7 @@ func (t *tracer) close(e *run, res *Result) *Trace {
 	if len(t.out.Rules) == 0 {
 		t.out.Inputs = e.set.len()
 	}
-	t.out.Claims = make([]Claim, e.set.len())
-	for i := range t.out.Claims {
-		t.out.Claims[i] = *e.set.at(int32(i)) //nolint:gosec // bounded by Limits.Claims
-	}
+	t.out.Claims = slices.Clone(e.set.claims)
 	switch res.Decision {
 	case Permit:
 		t.out.Decision = "permit: a permit claim was issued and no deny claim"

@@ -82,6 +82,8 @@ type class struct {
 	anchored      bool // begins with ^, outside any alternative
 	tail          bool // the last group of pattern is what the final $ may look past
 	repeatedGroup bool // a capture stands inside a repetition
+	steps         []step
+	plain         bool // steps is the whole pattern
 }
 
 // classify reads the constructs that mean the same in .NET and in Go for input in ASCII; ok is false for all others.
@@ -91,7 +93,7 @@ func classify(pattern string, ignoreCase bool) (class, bool) {
 			return class{}, false
 		}
 	}
-	p := &classifier{s: pattern, c: class{fold: ignoreCase}, prefixOpen: true}
+	p := &classifier{s: pattern, c: class{fold: ignoreCase, plain: true}, prefixOpen: true}
 	if p.has("(?i)") {
 		p.c.fold = true
 	}
@@ -129,6 +131,16 @@ func classify(pattern string, ignoreCase bool) (class, bool) {
 		body += `(\n?\z)`
 	}
 	p.c.pattern = flags + body
+	if p.c.fold {
+		for i := range p.c.steps {
+			p.c.steps[i].set = p.c.steps[i].set.folded()
+		}
+	}
+	for i := range p.c.steps {
+		if p.negated[i] {
+			p.c.steps[i].set = p.c.steps[i].set.not()
+		}
+	}
 	return p.c, true
 }
 
@@ -140,6 +152,12 @@ type classifier struct {
 	names           []string
 	topAlternatives bool
 	prefixOpen      bool // literals still belong to the prefix
+	groups          int
+	set             charset // of the atom read last
+	negate          bool    // the atom is a negated class: first fold, then negate
+	negated         map[int]bool
+	least, most     int // of the quantifier read last
+	lazy            bool
 }
 
 // has moves over lit if it stands here.
@@ -175,6 +193,7 @@ func (p *classifier) alternatives(depth int) (shape, bool) {
 			return all, true
 		}
 		p.out.WriteByte('|')
+		p.c.plain = false
 		p.prefixOpen = false
 		if depth == 0 {
 			p.topAlternatives = true
@@ -190,7 +209,7 @@ func (p *classifier) sequence(depth int) (shape, bool) {
 			p.c.tail = true
 			break
 		}
-		start, prefix := p.out.Len(), len(p.c.prefix)
+		prefix, isGroup := len(p.c.prefix), p.s[p.i] == '('
 		atom, ok := p.atom(depth)
 		if !ok {
 			return all, false
@@ -203,16 +222,36 @@ func (p *classifier) sequence(depth int) (shape, bool) {
 			p.c.prefix = p.c.prefix[:min(prefix, len(p.c.prefix))]
 			p.prefixOpen = false
 		}
-		_ = start
+		if isGroup {
+			p.c.plain = p.c.plain && !repeated
+		} else {
+			p.step(repeated)
+		}
 		all.nullable = all.nullable && (atom.nullable || none)
 		all.captures = all.captures || atom.captures
 	}
 	return all, true
 }
 
+// step notes the atom read last with its quantifier.
+func (p *classifier) step(repeated bool) {
+	x := step{set: p.set, min: 1, max: 1}
+	if repeated {
+		x.min, x.max, x.lazy = p.least, p.most, p.lazy
+	}
+	if p.negate {
+		if p.negated == nil {
+			p.negated = map[int]bool{}
+		}
+		p.negated[len(p.c.steps)] = true
+	}
+	p.c.steps = append(p.c.steps, x)
+}
+
 // atom reads one character, class or group.
 func (p *classifier) atom(depth int) (shape, bool) {
 	c := p.s[p.i]
+	p.set, p.negate = charset{}, false
 	switch c {
 	case '(':
 		p.prefixOpen = false
@@ -225,6 +264,7 @@ func (p *classifier) atom(depth int) (shape, bool) {
 		p.prefixOpen = false
 		p.i++
 		p.out.WriteByte('.')
+		p.set = named('.')
 		return shape{}, true
 	case '\\':
 		p.i++
@@ -241,6 +281,7 @@ func (p *classifier) char(c byte) {
 	if p.prefixOpen {
 		p.c.prefix += string(rune(c))
 	}
+	p.set.add(c)
 	p.out.WriteString(regexp.QuoteMeta(string(rune(c))))
 }
 
@@ -256,11 +297,14 @@ func (p *classifier) escape() bool {
 	switch {
 	case c == 'd' || c == 'w' || c == 'D' || c == 'W':
 		p.prefixOpen = false
+		p.set = named(c)
 		p.out.WriteString(`\` + string(rune(c)))
 	case c == 's':
+		p.set = named(c)
 		p.prefixOpen = false
 		p.out.WriteString("[" + spaceClass + "]")
 	case c == 'S':
+		p.set = named(c)
 		p.prefixOpen = false
 		p.out.WriteString("[^" + spaceClass + "]")
 	case punctuation(c):
@@ -303,9 +347,18 @@ func (p *classifier) group(depth int) (shape, bool) {
 	default:
 		p.out.WriteString("(?P<" + name + ">")
 	}
+	mark := 0
+	if capture {
+		p.groups++
+		mark = 2*p.groups + 1
+		p.c.steps = append(p.c.steps, step{mark: mark})
+	}
 	inner, ok := p.alternatives(depth + 1)
 	if !ok || !p.has(")") {
 		return inner, false
+	}
+	if capture {
+		p.c.steps = append(p.c.steps, step{mark: mark + 1})
 	}
 	p.out.WriteByte(')')
 	inner.captures = inner.captures || capture
@@ -338,18 +391,20 @@ func (p *classifier) quantifier(atom shape) (repeated, none, ok bool) {
 		return false, false, true
 	}
 	start := p.i
+	p.least, p.most = 0, unbounded
 	switch p.s[p.i] {
-	case '*', '?':
-		none = true
+	case '*':
+		p.i++
+	case '?':
+		p.most = 1
 		p.i++
 	case '+':
+		p.least = 1
 		p.i++
 	case '{':
-		least, ok := p.counts()
-		if !ok {
+		if !p.counts() {
 			return false, false, false
 		}
-		none = least == 0
 	default:
 		return false, false, true
 	}
@@ -357,26 +412,32 @@ func (p *classifier) quantifier(atom shape) (repeated, none, ok bool) {
 		return false, false, false // the engines differ in rounds that match nothing
 	}
 	p.c.repeatedGroup = p.c.repeatedGroup || atom.captures
-	p.has("?")
+	p.lazy = p.has("?")
 	if p.i < len(p.s) && strings.IndexByte("*+?{", p.s[p.i]) >= 0 {
 		return false, false, false
 	}
 	p.out.WriteString(p.s[start:p.i])
-	return true, none, true
+	return true, p.least == 0, true
 }
 
-func (p *classifier) counts() (least int, ok bool) {
+func (p *classifier) counts() bool {
 	end := strings.IndexByte(p.s[p.i:], '}')
 	if end < 0 {
-		return 0, false
+		return false
 	}
 	low, high, two := strings.Cut(p.s[p.i+1:p.i+end], ",")
-	least, ok = small(low)
-	if ok && two && high != "" {
-		_, ok = small(high)
+	var ok bool
+	if p.least, ok = small(low); !ok {
+		return false
+	}
+	switch {
+	case !two:
+		p.most = p.least
+	case high != "":
+		p.most, ok = small(high)
 	}
 	p.i += end + 1
-	return least, ok
+	return ok
 }
 
 func small(s string) (int, bool) {
@@ -392,6 +453,7 @@ func (p *classifier) class() bool {
 	p.out.WriteByte('[')
 	if p.has("^") {
 		p.out.WriteByte('^')
+		p.negate = true
 	}
 	first := true
 	for ; p.i < len(p.s) && p.s[p.i] != ']'; first = false {
@@ -408,6 +470,7 @@ func (p *classifier) class() bool {
 		if !ok || !single || hi < lo {
 			return false
 		}
+		p.set.addRange(lo, hi)
 	}
 	if first || !p.has("]") {
 		return false
@@ -430,18 +493,26 @@ func (p *classifier) classChar() (c byte, single, ok bool) {
 		p.i++
 		switch {
 		case c == 'd' || c == 'w':
+			p.union(named(c))
 			p.out.WriteString(`\` + string(rune(c)))
 			return 0, false, true
 		case c == 's':
+			p.union(named(c))
 			p.out.WriteString(spaceClass)
 			return 0, false, true
 		case !punctuation(c):
 			return 0, false, false
 		}
 	}
+	p.set.add(c)
 	if punctuation(c) {
 		p.out.WriteByte('\\')
 	}
 	p.out.WriteByte(c)
 	return c, true, true
+}
+
+func (p *classifier) union(s charset) {
+	p.set[0] |= s[0]
+	p.set[1] |= s[1]
 }

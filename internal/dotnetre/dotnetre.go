@@ -39,10 +39,12 @@ type Regexp struct {
 	full    *regexp2.Regexp
 	fast    *regexp.Regexp // nil: only full answers as .NET does
 	replace bool           // fast may also replace
+	hasTail bool           // the pattern ends in $
 	tail    int            // group of fast that stands for the final $, 0 if none
 	toGo    map[int]int    // .NET group number -> group of fast
 	numbers map[int]bool   // groups that exist
 	last    int            // the highest group
+	steps   []step         // one-pass matcher, nil if the pattern needs more
 	prefix  string         // every match of an anchored pattern begins so
 	fold    bool           // ... without regard to case
 	lim     Limits
@@ -82,12 +84,16 @@ func (r *Regexp) useFast(c class) {
 		return // for example a repeat count that only .NET allows
 	}
 	r.fast, r.prefix, r.fold = fast, c.prefix, c.fold
-	r.replace = c.anchored && !c.repeatedGroup
+	r.replace = c.anchored && !c.repeatedGroup && fast.NumSubexp() < maxStepGroups-1
 	names := fast.SubexpNames()
 	if c.tail {
 		r.tail = len(names) - 1
 		names = names[:r.tail]
 	}
+	if c.anchored && c.plain && len(names) <= maxStepGroups {
+		r.steps = planSteps(c.steps, c.tail)
+	}
+	r.hasTail = c.tail
 	r.toGo = make(map[int]int, len(names))
 	r.toGo[0] = 0
 	unnamed := 0
@@ -115,6 +121,11 @@ func (r *Regexp) Match(s string) (bool, error) {
 		return false, ErrInput
 	}
 	if r.fast != nil && ascii(s) {
+		if r.steps != nil {
+			var c Capture
+			_, ok := runSteps(r.steps, s, r.hasTail, &c.loc)
+			return ok, nil
+		}
 		return r.hasPrefix(s) && r.fast.MatchString(s), nil
 	}
 	return r.matchFull(s)
@@ -154,7 +165,34 @@ func ascii(s string) bool {
 type Capture struct {
 	of    *Regexp
 	input string
-	loc   []int
+	end   int
+	loc   [2 * maxStepGroups]int
+}
+
+// find matches an anchored expression once from the start of an ASCII input and keeps the groups.
+func (r *Regexp) find(s string, c *Capture) bool {
+	c.of = nil
+	if r.steps != nil {
+		end, ok := runSteps(r.steps, s, r.hasTail, &c.loc)
+		if ok {
+			c.of, c.input, c.end = r, s, end
+			c.loc[0], c.loc[1] = 0, end
+		}
+		return ok
+	}
+	if !r.hasPrefix(s) {
+		return false
+	}
+	loc := r.fast.FindStringSubmatchIndex(s)
+	if loc == nil {
+		return false
+	}
+	c.of, c.input, c.end = r, s, loc[1]
+	if r.tail > 0 {
+		c.end = loc[2*r.tail] // the line feed that a final $ looks at is not part of the match
+	}
+	copy(c.loc[:], loc)
+	return true
 }
 
 // MatchKeep is Match that also keeps the groups in c when that costs nothing extra.
@@ -162,16 +200,7 @@ func (r *Regexp) MatchKeep(s string, c *Capture) (bool, error) {
 	if !r.replace || len(s) > r.lim.Input || !ascii(s) {
 		return r.Match(s)
 	}
-	c.of, c.input, c.loc = nil, "", nil
-	if !r.hasPrefix(s) {
-		return false, nil
-	}
-	loc := r.fast.FindStringSubmatchIndex(s)
-	if loc == nil {
-		return false, nil
-	}
-	c.of, c.input, c.loc = r, s, loc
-	return true, nil
+	return r.find(s, c), nil
 }
 
 // Replace replaces all matches in s, as .NET's Regex.Replace does. c may hold the groups of an earlier match; it may be nil.
@@ -182,21 +211,13 @@ func (r *Regexp) Replace(s string, rep *Replacement, c *Capture) (string, error)
 	if !r.replace || !ascii(s) {
 		return r.replaceFull(s, rep)
 	}
-	var loc []int
-	switch {
-	case c != nil && c.of == r && c.input == s:
-		loc = c.loc
-	case r.hasPrefix(s):
-		loc = r.fast.FindStringSubmatchIndex(s)
+	if c == nil {
+		c = &Capture{}
 	}
-	if loc == nil {
+	if (c.of != r || c.input != s) && !r.find(s, c) {
 		return s, nil
 	}
-	end := loc[1]
-	if r.tail > 0 {
-		end = loc[2*r.tail] // the line feed that a final $ looks at is not part of the match
-	}
-	return r.expandFast(s, rep, loc, end)
+	return r.expandFast(s, rep, c)
 }
 
 func (r *Regexp) replaceFull(s string, rep *Replacement) (string, error) {

@@ -156,7 +156,8 @@ func expandFull(out *builder, p *part, m *regexp2.Match, text []rune) {
 }
 
 // expandFast builds the result for the only match of an anchored expression.
-func (r *Regexp) expandFast(s string, rep *Replacement, loc []int, end int) (string, error) {
+func (r *Regexp) expandFast(s string, rep *Replacement, c *Capture) (string, error) {
+	loc, end := &c.loc, c.end
 	piece := func(p *part) string {
 		switch p.kind {
 		case partGroup:
