@@ -7,7 +7,8 @@ import (
 )
 
 // ResidualCondition is a condition that could not be decided, because the request does not name a key.
-// A statement whose Resource holds a variable leaves one with the operator "Resource" or "NotResource".
+// A statement whose Resource holds a variable leaves one with the operator "Resource" or "NotResource". Values read as in
+// a document of version 2012-10-17.
 type ResidualCondition struct {
 	Operator string   `json:"operator"`
 	Key      string   `json:"key"`
@@ -157,7 +158,7 @@ func (rs *residuals) clause(r *rule, e *env) (clause, bool) {
 		}
 		var missing []string
 		for i := range r.resources {
-			rc.Values = append(rc.Values, r.resources[i].text)
+			rc.Values = append(rc.Values, r.resources[i].text) // has a variable, so the document has version 2012-10-17
 			missing = r.resources[i].unknownKeys(e, missing)
 		}
 		rc.Key = missing[0]
@@ -177,11 +178,22 @@ func (rs *residuals) clause(r *rule, e *env) (clause, bool) {
 					missing = cd.pats[k].unknownKeys(e, missing)
 				}
 			}
-			c = append(c, rs.atom(ResidualCondition{Operator: cd.name, Key: cd.asked, Values: slices.Clone(cd.values)}, missing))
+			c = append(c, rs.atom(ResidualCondition{Operator: cd.name, Key: cd.asked, Values: r.portable(cd)}, missing))
 		}
 	}
 	slices.Sort(c)
 	return slices.Compact(c), true
+}
+
+// portable returns the values of a condition as a document of version 2012-10-17 would write them.
+func (r *rule) portable(c *cond) []string {
+	out := slices.Clone(c.values)
+	if r.literal && c.op.takesVariables() {
+		for i := range out {
+			out[i] = strings.ReplaceAll(out[i], "${", "${$}{")
+		}
+	}
+	return out
 }
 
 func (p *pattern) unknownKeys(e *env, out []string) []string {

@@ -19,6 +19,7 @@ type rule struct {
 	notResource  bool
 	noResource   bool // trust policies: the role itself is meant
 	conds        []cond
+	literal      bool // version 2008-10-17: ${...} is plain text
 }
 
 type actionPattern struct {
@@ -32,7 +33,7 @@ func (d *Document) compile() {
 	d.rules = make([]*rule, len(d.stmts))
 	for i := range d.stmts {
 		st := &d.stmts[i]
-		r := &rule{effect: st.Effect, index: i, sid: st.Sid}
+		r := &rule{effect: st.Effect, index: i, sid: st.Sid, literal: !vars}
 		r.principals, r.notPrincipal = compilePrincipals(st.Principal), st.NotPrincipal != nil
 		if r.notPrincipal {
 			r.principals = compilePrincipals(st.NotPrincipal)
