@@ -17,7 +17,7 @@ func Compile(p Policies, opt Options) *Evaluator {
 }
 
 // Decide answers as the function [Decide] does. It allocates nothing once it has seen the action.
-func (ev *Evaluator) Decide(r Request) Result { return ev.ls.decide(&r, nil) }
+func (ev *Evaluator) Decide(r Request) Result { return ev.ls.decide(&r) }
 
 // Partial answers as the function [Partial] does.
 func (ev *Evaluator) Partial(r Request) PartialResult { return ev.ls.partial(&r) }

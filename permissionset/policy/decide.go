@@ -143,7 +143,7 @@ type Result struct {
 // Decide decides a request by walking over all statements. Use [Compile] when one set of policies answers many requests.
 func Decide(p Policies, r Request, opt Options) Result {
 	ev := newLayers(p, opt)
-	return ev.decide(&r, nil)
+	return ev.decide(&r)
 }
 
 // found is what one layer has for a request.

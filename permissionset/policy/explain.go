@@ -42,26 +42,29 @@ func Explain(p Policies, r Request, opt Options) Explanation {
 	ex := Explanation{Statements: []StatementReport{}, MissingContext: []string{}}
 	missing := map[string]string{}
 	service, name := splitAction(r.Action)
-	res := newLayers(p, opt).decide(&r, func(l *layer, pl placed, e *env) {
+	ls := newLayers(p, opt)
+	e := newEnv(&r, &ls.opt, false)
+	ls.each(func(l *layer, pl placed) {
 		rep := StatementReport{
 			Layer: l.id, Level: l.level, Policy: pl.policy, Statement: pl.index, Sid: pl.sid,
 			Effect: pl.effect.String(), Conditions: []ConditionReport{},
 		}
 		switch {
-		case pl.matchPrincipal(e) == grantNone:
+		case pl.matchPrincipal(&e) == grantNone:
 			rep.Reason = "principal"
 		case !pl.matchAction(service, name):
 			rep.Reason = "action"
-		case pl.matchResource(e) != yes:
+		case pl.matchResource(&e) != yes:
 			rep.Reason = "resource"
 		default:
-			rep.Matched = pl.report(e, &rep, missing)
+			rep.Matched = pl.report(&e, &rep, missing)
 		}
 		if !rep.Matched && rep.Reason == "" {
 			rep.Reason = "condition"
 		}
 		ex.Statements = append(ex.Statements, rep)
 	})
+	res := ls.decide(&r)
 	ex.Decision, ex.DecidedBy, ex.Layers = res.Decision, res.DecidedBy, res.Layers
 	for _, k := range missing {
 		ex.MissingContext = append(ex.MissingContext, k)

@@ -73,25 +73,34 @@ func (ls *layers) all(visit func(*layer)) {
 	}
 }
 
-// decide asks each layer. note, when not nil, sees each statement (explanations); it makes the walk slow and complete.
-func (ls *layers) decide(r *Request, note func(*layer, placed, *env)) Result {
+// each visits every statement in the order of explanations.
+func (ls *layers) each(visit func(*layer, placed)) {
+	ls.all(func(l *layer) {
+		for _, r := range l.rules {
+			visit(l, r)
+		}
+	})
+}
+
+// decide asks each layer.
+func (ls *layers) decide(r *Request) Result {
 	e := newEnv(r, &ls.opt, false)
 	var o outcome
 	ls.frame(&o, &e)
 	for i, l := range ls.single {
 		if l != nil {
-			o.found[i] = l.ask(&e, note)
+			o.found[i] = l.ask(&e)
 		}
 	}
 	o.scpLevels = true
 	for _, l := range ls.scps {
-		f := l.ask(&e, note)
+		f := l.ask(&e)
 		o.scpLevels = o.scpLevels && f.grant != grantNone
 		o.found[LayerSCPs].denied = o.found[LayerSCPs].denied || f.denied
 		o.found[LayerSCPs].grant = max(o.found[LayerSCPs].grant, f.grant)
 	}
 	for _, l := range ls.rcps {
-		f := l.ask(&e, note)
+		f := l.ask(&e)
 		o.found[LayerRCPs].denied = o.found[LayerRCPs].denied || f.denied
 	}
 	return o.decide()
@@ -111,18 +120,11 @@ func (ls *layers) frame(o *outcome, e *env) {
 	o.mustGrant = ls.opt.mustGrant(e, ls.single[LayerResource] != nil)
 }
 
-func (l *layer) ask(e *env, note func(*layer, placed, *env)) found {
-	switch {
-	case note != nil:
-		for _, r := range l.rules {
-			note(l, r, e)
-		}
-		return l.walk(e)
-	case l.index != nil:
+func (l *layer) ask(e *env) found {
+	if l.index != nil {
 		return l.index.ask(e)
-	default:
-		return l.walk(e)
 	}
+	return l.walk(e)
 }
 
 // walk looks at every statement.
