@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/adfedkit/adfedkit/directory"
 	"github.com/adfedkit/adfedkit/examples/adconfig"
@@ -24,6 +25,8 @@ func openStore(ctx context.Context, name string, write bool) (identitystore.Stor
 	switch {
 	case errors.Is(err, storeopen.ErrUsage):
 		return nil, exitUsage, err
+	case err != nil && strings.HasPrefix(name, "sqlite:") && ctx.Err() == nil:
+		return nil, exitUsage, err // a file that cannot be opened, or is no database
 	case err != nil:
 		return nil, exitOutside, err
 	}

@@ -60,7 +60,8 @@ func synchronise(ctx context.Context, o *options, stdout, stderr io.Writer) (int
 	if err != nil {
 		return exitOutside, err
 	}
-	cfg := adsync.Config{Service: svc, From: source, Mapping: mapping, Guard: identitystore.Guard{MaxRemovals: max(o.maxRemovals, 0), Exact: o.maxRemovals >= 0}}
+	owner := newOwner()
+	cfg := adsync.Config{Service: svc, From: source, Mapping: mapping, Owner: owner, OwnerGone: gone(owner), Guard: identitystore.Guard{MaxRemovals: max(o.maxRemovals, 0), Exact: o.maxRemovals >= 0}}
 	if o.progress {
 		cfg.Observer = newProgress(stderr)
 	}

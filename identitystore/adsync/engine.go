@@ -23,8 +23,11 @@ type Config struct {
 	Guard      identitystore.Guard // zero: 500 removals, or 20 % of what is stored if that is less, never below 10
 	DirectOnly bool                // do not count members of nested groups; must be as in the service's configuration
 	Owner      string              // name of this writer in the lease; "" means a random one
-	LeaseTTL   time.Duration       // how long the lease outlives a writer that died; 0 means 30 minutes
-	MaxReadAge time.Duration       // a snapshot older than this is not applied; 0 means one hour
+	LeaseTTL   time.Duration       // how long the lease outlives a writer that died; renewed during a run; 0 means 2 minutes
+	// OwnerGone reports whether the writer of that name is known to be dead, so that its lease can be taken over before it
+	// expires; nil means that nobody can tell.
+	OwnerGone  func(owner string) bool
+	MaxReadAge time.Duration // a snapshot older than this is not applied; 0 means one hour
 	// DisableUnscopedAfter disables users who left the scope so long ago, as AWS documents for 28 days; 0 means never.
 	DisableUnscopedAfter time.Duration
 	Observer             Observer     // nil means none
@@ -78,7 +81,7 @@ const (
 type Engine struct{ cfg Config }
 
 const (
-	defaultLeaseTTL   = 30 * time.Minute
+	defaultLeaseTTL   = 2 * time.Minute
 	defaultMaxReadAge = time.Hour
 	maxReplans        = 3
 )
@@ -150,16 +153,12 @@ func (e *Engine) Run(ctx context.Context, scope Scope, approve string) (Result, 
 }
 
 func (e *Engine) run(ctx context.Context, scope Scope, approve string, res *Result) error {
-	lease, err := e.cfg.Service.Acquire(ctx, e.stateName(), e.cfg.Owner, e.cfg.LeaseTTL)
+	lease, err := e.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		release := context.WithoutCancel(ctx)
-		if err := e.cfg.Service.Release(release, lease); err != nil {
-			e.cfg.Logger.LogAttrs(release, slog.LevelWarn, "adsync: lease not released", slog.Any("error", err))
-		}
-	}()
+	ctx, release := e.hold(ctx, lease)
+	defer release()
 	snap, err := e.read(ctx, scope, res.Run)
 	if err != nil {
 		return err

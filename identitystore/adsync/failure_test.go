@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -288,4 +289,29 @@ func TestNewRefuses(t *testing.T) {
 		_, err := adsync.New(cfg)
 		require.Error(t, err, name)
 	}
+}
+
+func TestLeaseOfADeadWriter(t *testing.T) {
+	t.Parallel()
+	w, group, _ := crowd(t, 2)
+	w.put(group, w.user("n"))
+	_, err := w.svc.Acquire(t.Context(), "adsync/ad", "dead", 24*time.Hour)
+	require.NoError(t, err)
+	w.cfg.OwnerGone = func(owner string) bool { return owner != "dead" }
+	w.run(adsync.StateBusy)
+	w.cfg.OwnerGone = func(owner string) bool { return owner == "dead" }
+	w.run(adsync.StateApplied)
+}
+
+// TestLeaseIsRenewed: a read that lasts longer than the lease keeps it, and nothing is left running.
+func TestLeaseIsRenewed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, group, _ := crowd(t, 2)
+		w.open(identitystore.Config{Limits: identitystore.LimitsWide()})
+		w.clock = time.Now
+		w.put(group, w.user("n"))
+		w.cfg.From = pausing{w.forest, func() { time.Sleep(20 * time.Minute) }}
+		w.run(adsync.StateApplied)
+	})
 }

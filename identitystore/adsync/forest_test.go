@@ -145,6 +145,7 @@ type world struct {
 	svc   *identitystore.Service
 	cfg   adsync.Config
 	now   time.Time
+	clock func() time.Time // nil: now
 	scope adsync.Scope
 }
 
@@ -160,7 +161,12 @@ func newWorld(t *testing.T) *world {
 func (w *world) open(cfg identitystore.Config) {
 	w.t.Helper()
 	cfg.Store = w.store
-	cfg.Now = func() time.Time { return w.now }
+	cfg.Now = func() time.Time {
+		if w.clock != nil {
+			return w.clock()
+		}
+		return w.now
+	}
 	svc, err := identitystore.Open(w.t.Context(), cfg)
 	require.NoError(w.t, err)
 	w.svc, w.cfg.Service = svc, svc
