@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+
+	"github.com/adfedkit/adfedkit/claims"
+	"github.com/adfedkit/adfedkit/identitystore"
+	"github.com/adfedkit/adfedkit/saml"
+	"github.com/adfedkit/adfedkit/saml/samlhttp"
+)
+
+// openIdentityProvider builds the AD FS side: form, claim rules, relying parties.
+func (a *app) openIdentityProvider(context.Context) error {
+	var err error
+	if a.issuer, err = newIssuer(claims.Stores{"Active Directory": a.directoryStore()}); err != nil {
+		return err
+	}
+	registry := samlhttp.NewRegistry()
+	own, err := saml.NewRelyingParty(a.portalURL+"/saml/metadata", a.portalURL+"/saml/acs")
+	if err != nil {
+		return err
+	}
+	own.Name = "AWS access portal"
+	own.SigningCertificates = append(own.SigningCertificates, a.keys.portal.Certificate)
+	for _, b := range []string{saml.BindingHTTPRedirect, saml.BindingHTTPPost} {
+		own.SingleLogout = append(own.SingleLogout, saml.Endpoint{Binding: b, Location: a.portalURL + "/saml/slo"})
+	}
+	registry.Put(own)
+	if err := a.issuer.add(own.EntityID, portalRules); err != nil {
+		return err
+	}
+	if err := a.registerRelyingParties(registry); err != nil {
+		return err
+	}
+	a.idp, err = samlhttp.NewIdentityProvider(samlhttp.IdentityProviderConfig{
+		BaseURL: a.idpURL, Keys: []saml.KeyPair{a.keys.signing}, RelyingParties: registry,
+		Authenticate: a.authenticate, Issue: a.issue,
+		Lockout: samlhttp.NewLockoutGuard(samlhttp.LockoutConfig{}), CookiePrefix: "adfedkit_idp_", Logger: a.logger,
+	})
+	return err
+}
+
+// registerRelyingParties adds the -rp flags: who can sign in gets an assertion, unless the rules or an application's
+// assignments say otherwise.
+func (a *app) registerRelyingParties(registry *samlhttp.Registry) error {
+	for _, x := range a.opts.relying {
+		rp, err := x.relyingParty()
+		if err != nil {
+			return fmt.Errorf("-rp: %w", err)
+		}
+		registry.Put(rp)
+		if err := a.issuer.addFile(rp.EntityID, x.rules); err != nil {
+			return fmt.Errorf("-rp %s: %w", rp.EntityID, err)
+		}
+	}
+	return nil
+}
+
+func (x relyingParty) relyingParty() (*saml.RelyingParty, error) {
+	if x.metadata == "" {
+		rp, err := saml.NewRelyingParty(x.entity, x.acs)
+		if err == nil {
+			rp.Name = x.name
+		}
+		return rp, err
+	}
+	raw, err := os.ReadFile(x.metadata)
+	if err != nil {
+		return nil, err
+	}
+	m, err := saml.ParseMetadata(raw, saml.MetadataOptions{InsecureAllowHTTP: true})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", x.metadata, err)
+	}
+	rp, err := m.RelyingParty()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", x.metadata, err)
+	}
+	if x.name != "" {
+		rp.Name = x.name
+	}
+	return rp, nil
+}
+
+// openPortal builds the service provider side: it trusts one identity provider, the built-in one or the one of -idp.
+func (a *app) openPortal(context.Context) error {
+	m, err := a.trustedMetadata()
+	if err != nil {
+		return err
+	}
+	partner, err := samlhttp.NewPartner(m)
+	if err != nil {
+		return err
+	}
+	partner.Trust.AllowUnsolicited = true // sign-ins that start at the identity provider
+	if a.render, err = newRenderer(a.logger, formTargets(a.idpURL, partner)...); err != nil {
+		return err
+	}
+	a.sp, err = samlhttp.NewServiceProvider(samlhttp.ServiceProviderConfig{
+		BaseURL: a.portalURL, Partners: samlhttp.Partners{partner},
+		Replay: identitystore.SingleUse{Store: a.backend, Seen: saml.ErrReplay},
+		Key:    &a.keys.portal, CookieKey: a.keys.cookies, CookiePrefix: "adfedkit_portal_",
+		SignIn: a.signIn, ErrorPage: a.render.fail, Logger: a.logger,
+	})
+	return err
+}
+
+func (a *app) trustedMetadata() (*saml.Metadata, error) {
+	if a.opts.idpMetadata == "" {
+		return a.idp.Core().Metadata(), nil
+	}
+	raw, err := os.ReadFile(a.opts.idpMetadata)
+	if err != nil {
+		return nil, err
+	}
+	m, err := saml.ParseMetadata(raw, saml.MetadataOptions{InsecureAllowHTTP: true})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", a.opts.idpMetadata, err)
+	}
+	return m, nil
+}
+
+// signIn finds the person that a verified assertion names. Nobody is created here: the built-in sign-in has written the
+// record already, and the users of a foreign identity provider must have been provisioned.
+func (a *app) signIn(ctx context.Context, _ *http.Request, as *saml.Assertion) (map[string]string, error) {
+	res, err := a.store.SignIn(ctx, identitystore.SignIn{UserName: as.Subject.Value})
+	switch {
+	case errors.Is(err, identitystore.ErrNotProvisioned):
+		return nil, &samlhttp.SignInError{Reason: "not_provisioned", Public: "You are not provisioned here.", Err: err}
+	case errors.Is(err, identitystore.ErrDisabled):
+		return nil, &samlhttp.SignInError{Reason: "account_disabled", Public: "Your account is disabled.", Err: err}
+	case err != nil:
+		return nil, err
+	}
+	return map[string]string{"user": res.User.ID}, nil
+}
