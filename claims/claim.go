@@ -40,12 +40,15 @@ func NewFrom(claimType, value, issuer string) Claim {
 // Equal reports whether c and d agree in all six fields.
 func (c Claim) Equal(d Claim) bool {
 	return c.Type == d.Type && c.Value == d.Value && c.ValueType == d.ValueType && c.Issuer == d.Issuer &&
-		c.OriginalIssuer == d.OriginalIssuer && maps.Equal(c.Properties, d.Properties)
+		c.OriginalIssuer == d.OriginalIssuer && (len(c.Properties) == 0 && len(d.Properties) == 0 || maps.Equal(c.Properties, d.Properties))
 }
 
 // size is what the claim counts against [Limits.Bytes].
 func (c *Claim) size() int {
 	n := len(c.Type) + len(c.Value) + len(c.ValueType) + len(c.Issuer) + len(c.OriginalIssuer)
+	if len(c.Properties) == 0 {
+		return n
+	}
 	for k, v := range c.Properties {
 		n += len(k) + len(v)
 	}

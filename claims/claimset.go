@@ -7,6 +7,7 @@ import "hash/maphash"
 type claimSet struct {
 	claims []Claim
 	hashes []uint64
+	values []uint64 // hashes of the values, for joins
 	issued []bool
 	slots  []int32 // open addressing, position+1
 	size   int     // bytes of the claims
@@ -58,10 +59,10 @@ func (s *claimSet) take() []Claim {
 
 func (s *claimSet) reset() {
 	clear(s.claims)
-	s.claims, s.hashes, s.issued = s.claims[:0], s.hashes[:0], s.issued[:0]
+	s.claims, s.hashes, s.values, s.issued = s.claims[:0], s.hashes[:0], s.values[:0], s.issued[:0]
 	s.size = 0
 	if len(s.slots) > 8192 { // one large evaluation must not keep memory for ever
-		s.claims, s.hashes, s.issued, s.slots = nil, nil, nil, make([]int32, 256)
+		s.claims, s.hashes, s.values, s.issued, s.slots = nil, nil, nil, nil, make([]int32, 256)
 	}
 	clear(s.slots)
 	s.forget()
@@ -95,12 +96,13 @@ func (s *claimSet) typeOf(t string) int32 {
 // insert adds c unless an equal claim is there and keepAll is not set; it returns the position of the claim.
 func (s *claimSet) insert(c *Claim, keepAll bool) (pos int32, added bool) {
 	if keepAll {
-		return s.push(c, 0), true
+		return s.push(c, 0, maphash.String(s.seed, c.Value)), true
 	}
 	if len(s.slots) < 2*(len(s.claims)+1) {
 		s.grow()
 	}
-	h := s.hash(c)
+	value := maphash.String(s.seed, c.Value)
+	h := s.hash(c, value)
 	mask := uint64(len(s.slots) - 1)
 	i := h & mask
 	for ; s.slots[i] != 0; i = (i + 1) & mask {
@@ -109,14 +111,15 @@ func (s *claimSet) insert(c *Claim, keepAll bool) (pos int32, added bool) {
 			return at, false
 		}
 	}
-	pos = s.push(c, h)
+	pos = s.push(c, h, value)
 	s.slots[i] = pos + 1
 	return pos, true
 }
 
-func (s *claimSet) push(c *Claim, h uint64) int32 {
+func (s *claimSet) push(c *Claim, h, value uint64) int32 {
 	s.claims = append(s.claims, *c)
 	s.hashes = append(s.hashes, h)
+	s.values = append(s.values, value)
 	s.issued = append(s.issued, false)
 	s.size += c.size()
 	return int32(len(s.claims)) - 1 //nolint:gosec // bounded by Limits.Claims
@@ -134,11 +137,11 @@ func (s *claimSet) grow() {
 	}
 }
 
-func (s *claimSet) hash(c *Claim) uint64 {
+func (s *claimSet) hash(c *Claim, value uint64) uint64 {
 	const odd = 0x9e3779b97f4a7c15
 	s.typeOf(c.Type)
 	h := s.lastTypeHash
-	h = h*odd ^ maphash.String(s.seed, c.Value)
+	h = h*odd ^ value
 	h = h*odd ^ s.original.of(s.seed, c.OriginalIssuer)
 	h = h*odd ^ s.issuer.of(s.seed, c.Issuer)
 	h = h*odd ^ s.valType.of(s.seed, c.ValueType)

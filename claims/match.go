@@ -2,6 +2,7 @@ package claims
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/adfedkit/adfedkit/internal/dotnetre"
 )
@@ -129,11 +130,12 @@ func (e *run) concat(x *cExpr) (string, error) {
 	if err := e.spend(size / 64); err != nil {
 		return "", err
 	}
-	buf := make([]byte, 0, size)
+	var b strings.Builder
+	b.Grow(size)
 	for _, s := range parts {
-		buf = append(buf, s...)
+		b.WriteString(s)
 	}
-	return string(buf), nil
+	return b.String(), nil
 }
 
 func (e *run) replace(x *cExpr) (string, error) {

@@ -216,46 +216,13 @@ func (e *run) partners(s *cSelector, t *joinTable, candidates []int32, visit fun
 	if err != nil {
 		return err
 	}
-	for i := t.first(key); i > 0; i = t.next[i-1] {
+	for i := t.first(e, join, candidates, key); i > 0; i = t.next[i-1] {
 		if more, err := visit(candidates[i-1]); !more || err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-// joinTable finds the candidates whose property has a given value.
-type joinTable struct {
-	built bool
-	heads map[string]int32 // value -> index of the first candidate with it, plus one
-	next  []int32          // index of the next candidate with the same value, plus one
-	found []int32          // candidates of an aggregate
-}
-
-func (t *joinTable) reset() {
-	t.built = false
-	if len(t.heads) > 4096 {
-		t.heads, t.next, t.found = nil, nil, nil
-		return
-	}
-	clear(t.heads)
-}
-
-func (t *joinTable) build(e *run, join *cTest, candidates []int32) {
-	t.built = true
-	if t.heads == nil {
-		t.heads = make(map[string]int32, len(candidates))
-	}
-	clear(t.heads)
-	t.next = append(t.next[:0], make([]int32, len(candidates))...)
-	for i := len(candidates) - 1; i >= 0; i-- {
-		key := property(e.set.at(candidates[i]), join.name, join.uri)
-		t.next[i] = t.heads[key]
-		t.heads[key] = int32(i) + 1 //nolint:gosec // bounded by Limits.Claims
-	}
-}
-
-func (t *joinTable) first(key string) int32 { return t.heads[key] }
 
 // needTables makes room for the tables of a rule and forgets those of the rule before.
 func (e *run) needTables(r *cRule) {

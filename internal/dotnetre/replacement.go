@@ -184,10 +184,12 @@ func (r *Regexp) expandFast(s string, rep *Replacement, c *Capture) (string, err
 			return "", ErrResult
 		}
 	}
-	out := make([]byte, 0, size)
-	out = append(out, s[:loc[0]]...)
+	var out strings.Builder
+	out.Grow(size)
+	out.WriteString(s[:loc[0]])
 	for i := range rep.parts {
-		out = append(out, piece(&rep.parts[i])...)
+		out.WriteString(piece(&rep.parts[i]))
 	}
-	return string(append(out, s[end:]...)), nil
+	out.WriteString(s[end:])
+	return out.String(), nil
 }

@@ -65,7 +65,7 @@ type step struct {
 	min, max int
 	lazy     bool
 	fromEnd  bool // how often it repeats is decided by the end of the text
-	mark     int // 0 for a set; else the index in the captures where the position goes, plus one
+	mark     int  // 0 for a set; else the index in the captures where the position goes, plus one
 }
 
 // maxStepGroups is the number of groups, the whole match included, that a capture has room for.
