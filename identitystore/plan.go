@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/adfedkit/adfedkit/internal/fold"
 )
 
 // PlanOp says what a change of a [Plan] does.
@@ -74,6 +76,23 @@ type Decision struct {
 	Reason  string `json:"reason,omitempty"`
 }
 
+// PlanPrincipal is one assigned user or group, as it was written, and the key of its object.
+type PlanPrincipal struct {
+	Kind string `json:"kind"`
+	Text string `json:"text"`
+	Key  string `json:"key"`
+}
+
+// Principal returns the key of an assigned principal, compared without regard to case, or "".
+func (p *Plan) Principal(kind, text string) string {
+	for _, x := range p.Principals {
+		if x.Kind == kind && fold.Equal(x.Text, text) {
+			return x.Key
+		}
+	}
+	return ""
+}
+
 // Skipped is an object that is not synchronised, with a stable reason word.
 type Skipped struct {
 	Object string `json:"object"`
@@ -96,8 +115,10 @@ type Plan struct {
 	Members   []PlanMember `json:"members"`
 	Edges     []PlanEdge   `json:"edges,omitempty"`
 	Decisions []Decision   `json:"decisions,omitempty"`
-	Skipped   []Skipped    `json:"skipped"`
-	Warnings  []string     `json:"warnings,omitempty"`
+	// Principals says which object each assigned principal stands for; those that stand for nobody are in Skipped.
+	Principals []PlanPrincipal `json:"principals,omitempty"`
+	Skipped    []Skipped       `json:"skipped"`
+	Warnings   []string        `json:"warnings,omitempty"`
 	// FoundNone says that the source, read completely and with a scope that names somebody, has none of the objects
 	// that the last run found there. Such a plan is held whatever the limits are.
 	FoundNone bool `json:"foundNone,omitempty"`
@@ -173,6 +194,9 @@ func (p *Plan) Sort() {
 	})
 	slices.SortFunc(p.Decisions, func(a, b Decision) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Reason, b.Reason))
+	})
+	slices.SortFunc(p.Principals, func(a, b PlanPrincipal) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Text, b.Text))
 	})
 	slices.SortFunc(p.Skipped, func(a, b Skipped) int {
 		return cmp.Or(cmp.Compare(a.Object, b.Object), cmp.Compare(a.Reason, b.Reason))

@@ -71,7 +71,9 @@ func (s *directorySource) Read(ctx context.Context, scope Scope) (*Snapshot, err
 				reason = SkipPrincipalAmbiguous
 			}
 			snap.Skipped = append(snap.Skipped, Skipped{p.Name, reason})
+			continue
 		}
+		snap.Principals = append(snap.Principals, ResolvedPrincipal{Kind(p.Kind), p.Name, p.GUID})
 	}
 	for _, skip := range read.Skipped {
 		snap.Skipped = append(snap.Skipped, Skipped{skip.Object, skip.Reason})
@@ -132,8 +134,12 @@ func (s *directorySource) user(e *directory.Entry, now time.Time) Object {
 	o := object(e, KindUser, e.UserName())
 	expires, limited := e.Time("accountExpires")
 	o.Disabled = e.Disabled() || limited && !now.Before(expires)
-	o.Attributes = s.cfg.Mapping.expand(func(src dirmap.Source) (string, bool) { return value(e, src) })
+	o.Attributes = s.cfg.Mapping.attributes(e)
 	return o
+}
+
+func (m *Mapping) attributes(e *directory.Entry) map[string]string {
+	return m.expand(func(src dirmap.Source) (string, bool) { return value(e, src) })
 }
 
 // value answers one source of a template. Of several values the smallest under the fold is taken, so that the answer

@@ -95,6 +95,9 @@ func TestDirectoryWholeWay(t *testing.T) {
 		{Object: alice.SID(), Reason: adsync.SkipPrincipalNotFound},
 	}, res.Plan.Skipped)
 	require.Contains(t, res.Plan.Snapshot, `"usn"`)
+	require.Equal(t, admins.GUID(), res.Plan.Principal("group", `CORP\aws-ADMINS`))
+	require.Equal(t, bob.GUID(), res.Plan.Principal("user", "bob@example.com"))
+	require.Empty(t, res.Plan.Principal("user", "nobody@example.com"))
 	again := e.run(adsync.StateUnchanged)
 	require.True(t, again.Plan.Empty())
 	e.changes(alice, bob, carol, stranger, nested)
@@ -272,6 +275,33 @@ func TestDirectoryExpiredAccountAndMapping(t *testing.T) {
 	e.now = e.now.Add(48 * time.Hour)
 	e.run(adsync.StateApplied)
 	require.False(t, e.record(alice.GUID()).Enabled())
+}
+
+// TestSignInWritesWhatARunWrites: a sign-in before the first run, and one after it, make nothing for the next run to do.
+func TestSignInWritesWhatARunWrites(t *testing.T) {
+	t.Parallel()
+	e := newEstate(t, directorytest.Config{})
+	alice := e.person("alice")
+	m, err := adsync.NewMapping(nil)
+	require.NoError(t, err)
+	signIn := func() {
+		var entry *directory.Entry
+		for x, err := range e.client.Search(t.Context(), directory.Query{Domain: "corp.example.test", Filter: directory.ByGUID(alice.GUID()), Attributes: m.LDAPAttributes()}) {
+			require.NoError(t, err)
+			entry = x
+		}
+		_, err := e.svc.SignIn(t.Context(), identitystore.SignIn{
+			Source: adsync.DefaultSource, GUID: entry.GUID, SID: entry.SID, DN: entry.DN, UserName: entry.UserName(), Mapped: m.MappedValues(entry), Create: true,
+		})
+		require.NoError(t, err)
+	}
+	signIn()
+	require.Equal(t, "alice Person", e.record(alice.GUID()).DisplayName)
+	e.assignNames("USER " + alice.GUID())
+	e.run(adsync.StateApplied)
+	signIn()
+	e.run(adsync.StateUnchanged)
+	require.True(t, e.record(alice.GUID()).Link.InScope())
 }
 
 func TestNewDirectoryRefuses(t *testing.T) {

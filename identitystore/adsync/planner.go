@@ -53,6 +53,9 @@ func makePlan(ctx context.Context, cfg *Config, r identitystore.Reader, st *stor
 	for _, s := range snap.Skipped {
 		p.plan.Skipped = append(p.plan.Skipped, identitystore.Skipped(s))
 	}
+	for _, x := range snap.Principals {
+		p.plan.Principals = append(p.plan.Principals, identitystore.PlanPrincipal{Kind: string(x.Kind), Text: x.Text, Key: x.GUID})
+	}
 	p.wish()
 	p.resolveNames()
 	p.resolveUnique()

@@ -5,7 +5,6 @@ import (
 
 	"github.com/adfedkit/adfedkit/directory"
 	"github.com/adfedkit/adfedkit/identitystore"
-	"github.com/adfedkit/adfedkit/internal/dirmap"
 )
 
 // MappedValues returns what the mapping makes of a directory user, for [identitystore.Service.SignIn]: a sign-in then
@@ -13,7 +12,7 @@ import (
 // Read the entry with [Mapping.LDAPAttributes] among its attributes.
 func (m *Mapping) MappedValues(e *directory.Entry) []identitystore.MappedValue {
 	all := fields()
-	read := m.expand(func(src dirmap.Source) (string, bool) { return value(e, src) })
+	read := m.attributes(e)
 	var out []identitystore.MappedValue
 	for _, target := range m.Targets() {
 		if target == TargetExternalID {

@@ -65,6 +65,15 @@ type Snapshot struct {
 	Objects   []Object  `json:"objects"`
 	Edges     []Edge    `json:"edges"`
 	Skipped   []Skipped `json:"skipped,omitempty"`
+	// Principals says which object each principal of the scope stands for.
+	Principals []ResolvedPrincipal `json:"principals,omitempty"`
+}
+
+// ResolvedPrincipal is a principal of the scope, as it was written, with the objectGUID that it stands for.
+type ResolvedPrincipal struct {
+	Kind Kind   `json:"kind"`
+	Text string `json:"text"`
+	GUID string `json:"guid"`
 }
 
 // Presence is what a look-up by objectGUID proves.
