@@ -315,3 +315,13 @@ func (t *txn) Append(ctx context.Context, events []identitystore.Event, ended []
 	}
 	return t.insert(ctx, "INSERT INTO history (tenant, pid, rev, kind, id, valid_from, valid_to, body)", "", slices.Clip(rows))
 }
+
+// Counts implements [identitystore.Reader] with what this transaction has added.
+func (t *txn) Counts(ctx context.Context) (identitystore.Counts, error) {
+	c, err := t.reader.Counts(ctx)
+	c.Users, c.Groups = int(t.users), int(t.groups)
+	return c, err
+}
+
+// LastSeq implements [identitystore.Reader].
+func (t *txn) LastSeq(context.Context) (int64, error) { return t.lastSeq, nil }
