@@ -95,25 +95,20 @@ func issuerText(is xmlgate.Elem) (string, error) {
 }
 
 // verified returns the element to read, and whether a signature covers it. A signature that is there must verify, whether it is
-// demanded or not; with the redirect binding only the detached one covers the message (bindings 3.4.4.1).
+// demanded or not. With the redirect binding the detached one covers every octet of the message and decides alone; an embedded one,
+// which some peers leave in against bindings 3.4.4.1, is no substitute for it.
 func (m *Message) verified(el xmlgate.Elem, t trust) (xmlgate.Elem, bool, error) {
-	signed := false
+	if m.signature != nil {
+		return el, true, m.detachedOK(t)
+	}
 	if hasSignature(el) {
 		v, err := verifySigned(el, t.keys, t.policy)
 		if err != nil {
 			return el, false, err
 		}
-		el, signed = v.root, m.binding != BindingHTTPRedirect
-	} else if err := noStraySignature(el); err != nil {
-		return el, false, err
+		return v.root, m.binding != BindingHTTPRedirect, nil
 	}
-	if m.signature != nil {
-		if err := m.detachedOK(t); err != nil {
-			return el, false, err
-		}
-		signed = true
-	}
-	return el, signed, nil
+	return el, false, noStraySignature(el)
 }
 
 // noStraySignature refuses a ds:Signature below the place where it belongs: it would be a captured one.

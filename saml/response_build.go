@@ -55,6 +55,10 @@ func (idp *IdentityProvider) Issue(a *AcceptedRequest, s SubjectStatement) (*Iss
 	if s.NameID.Value == "" {
 		return nil, errors.New("saml: SubjectStatement.NameID is empty")
 	}
+	if wantsTransient(a.Request) && s.NameID.Format != NameIDFormatTransient {
+		// A transient identifier is a fresh random value by definition (core 8.3.8), so none has to be looked up.
+		s.NameID = NameID{Value: newID(), Format: NameIDFormatTransient}
+	}
 	if err := checkNameIDPolicy(a.Request, s.NameID); err != nil {
 		return nil, err
 	}
@@ -87,6 +91,10 @@ func (idp *IdentityProvider) Refuse(a *AcceptedRequest, top, second, message str
 	b := &responseBuilder{idp: idp, a: a, rp: a.RelyingParty, now: idp.cfg.Now()}
 	out := &IssuedResponse{Consumer: a.Consumer}
 	return out, b.response(out, top, second, message, nil, false)
+}
+
+func wantsTransient(r *AuthnRequest) bool {
+	return r != nil && r.NameIDPolicy != nil && r.NameIDPolicy.Format == NameIDFormatTransient
 }
 
 // checkNameIDPolicy holds the NameID against what the request demands (core 3.4.1.1). Unspecified demands nothing.

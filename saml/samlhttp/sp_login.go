@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,8 +83,14 @@ func (p *ServiceProvider) StartLogin(w http.ResponseWriter, r *http.Request, o L
 	p.sendRequest(w, r, endpoint, req, relay)
 }
 
+// signOnEndpoint prefers the redirect, whose address a person can see and reload; a partner that demands signed requests gets a POST,
+// because some look for the signature in the document alone.
 func signOnEndpoint(p Partner) (saml.Endpoint, error) {
-	for _, b := range []string{saml.BindingHTTPRedirect, saml.BindingHTTPPost} {
+	order := []string{saml.BindingHTTPRedirect, saml.BindingHTTPPost}
+	if p.WantsSigned {
+		slices.Reverse(order)
+	}
+	for _, b := range order {
 		if e, ok := saml.EndpointFor(p.SingleSignOn, b); ok {
 			return e, nil
 		}
