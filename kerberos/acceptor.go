@@ -327,7 +327,7 @@ func (a *Acceptor) accepted(id *Identity, part wire.TicketPart, auth wire.Authen
 			return nil, err
 		}
 		seq := nonce()
-		rep := wire.APRepPart{CTime: auth.CTime, Subkey: sub, Seq: seq, HasSeq: true}
+		rep := wire.APRepPart{CTime: auth.CTime, Subkey: sub, Seq: seq}
 		sealed, err := wire.Seal(part.Key, wire.UsageAPRep, rep.Encode())
 		if err != nil {
 			return nil, err

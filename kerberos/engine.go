@@ -196,7 +196,7 @@ func (e *engine) newASReq(a asReq) wire.KDCReq {
 		sname = wire.Krbtgt(a.realm.Name)
 	}
 	return wire.KDCReq{
-		Type: wire.MsgASReq, Options: wire.OptCanonicalize | wire.OptForwardable, CName: &a.name, Realm: a.realm.Name, SName: &sname,
+		Type: wire.MsgASReq, Options: wire.OptCanonicalize, CName: &a.name, Realm: a.realm.Name, SName: &sname,
 		Till: e.now().Add(ticketLife), Nonce: nonce(), ETypes: e.etypes,
 	}
 }
@@ -357,7 +357,7 @@ func (e *engine) getService(ctx context.Context, t *tgt, spn wire.Name) (*servic
 func (e *engine) tgs(ctx context.Context, t *tgt, spn wire.Name) (st *serviceTicket, next *tgt, err error) {
 	defer e.guard(ctx, ReasonKDCNotTrusted, &err)
 	req := wire.KDCReq{
-		Type: wire.MsgTGSReq, Options: wire.OptCanonicalize | wire.OptForwardable, Realm: t.realm.Name, SName: &spn,
+		Type: wire.MsgTGSReq, Options: wire.OptCanonicalize, Realm: t.realm.Name, SName: &spn,
 		Till: e.now().Add(ticketLife), Nonce: nonce(), ETypes: e.etypes,
 	}
 	subkey, err := etype.Random(t.session.Type())

@@ -53,7 +53,7 @@ func (c *Client) Initiate(ctx context.Context, cfg InitiateConfig) (*Initiation,
 	in := &Initiation{spnego: cfg.SPNEGO, mutual: !cfg.NoMutual, session: st.session, subkey: sub, seq: nonce(), now: c.now, ctime: c.now().Truncate(time.Microsecond)}
 	sum := gssChecksum{bindingHash(cfg.ChannelBinding), flags}
 	auth := wire.Authenticator{
-		CRealm: st.crealm, CName: st.cname, CTime: in.ctime, Subkey: sub, Seq: in.seq, HasSeq: true,
+		CRealm: st.crealm, CName: st.cname, CTime: in.ctime, Subkey: sub, Seq: in.seq,
 		Checksum: &wire.Checksum{Type: cksumGSS, Sum: sum.encode()},
 	}
 	sealed, err := wire.Seal(st.session, wire.UsageAPReqAuth, auth.Encode())

@@ -58,7 +58,7 @@ func (k *KDC) info(a *account, want []int32) []wire.ETypeInfo2 {
 			if n == 0 {
 				n = etype.DefaultIterations(et)
 			}
-			e.Salt, e.HasSalt, e.Params = a.salt, true, []byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)} //nolint:gosec // the bytes are meant
+			e.Salt, e.Params = a.salt, []byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)} //nolint:gosec // the bytes are meant
 		}
 		list = append(list, e)
 	}
@@ -243,7 +243,7 @@ func (k *KDC) issue(o issue) []byte {
 	if err != nil {
 		return k.krbError(wire.ErrGeneric, o.sname, nil)
 	}
-	sealed.KVNO, sealed.HasKVNO = o.service.kvno, true
+	sealed.KVNO = o.service.kvno
 	rep.Ticket.Enc = sealed
 	k.capture(&rep, &enc)
 	if rep.Enc, err = wire.Seal(o.key, o.usage, enc.Encode()); err != nil {

@@ -250,7 +250,7 @@ func (k *KDC) faultyInfo(list []wire.ETypeInfo2) []wire.ETypeInfo2 {
 		}
 	case k.has(FaultLongSalt):
 		for i := range list {
-			list[i].Salt, list[i].HasSalt = string(bytes.Repeat([]byte("s"), 513)), true
+			list[i].Salt = string(bytes.Repeat([]byte("s"), 513))
 		}
 	}
 	return list

@@ -101,12 +101,12 @@ func (k *KDC) change(version uint16, data []byte, part wire.TicketPart) (uint16,
 }
 
 func (k *KDC) kpasswdReply(code uint16, text string, part wire.TicketPart, auth wire.Authenticator, priv wire.PrivPart) []byte {
-	rep, err := wire.Seal(part.Key, wire.UsageAPRep, wire.APRepPart{CTime: auth.CTime, Seq: priv.Seq, HasSeq: priv.HasSeq}.Encode())
+	rep, err := wire.Seal(part.Key, wire.UsageAPRep, wire.APRepPart{CTime: auth.CTime, Seq: priv.Seq}.Encode())
 	if err != nil {
 		return nil
 	}
 	answer := wire.PrivPart{
-		UserData: append(binary.BigEndian.AppendUint16(nil, code), text...), Seq: priv.Seq, HasSeq: priv.HasSeq,
+		UserData: append(binary.BigEndian.AppendUint16(nil, code), text...), Seq: priv.Seq,
 		Sender: wire.Address{Type: 2, Data: []byte{127, 0, 0, 1}},
 	}
 	if k.has(FaultNonce) {

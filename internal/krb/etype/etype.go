@@ -1,21 +1,26 @@
-// Package etype has the encryption types of Kerberos V5 that Active Directory uses: AES with SHA-1 (RFC 3962), AES
-// with SHA-2 (RFC 8009) and, for old peers only, RC4-HMAC (RFC 4757).
+// Package etype wraps the encryption types of gokrb5 that Active Directory uses: AES with SHA-1 (RFC 3962), AES with
+// SHA-2 (RFC 8009) and, for old peers only, RC4-HMAC (RFC 4757).
 //
-// A [Key] derives its working keys once for each usage and keeps them; service keys therefore cost their derivation
-// once, not once a ticket.
+// It adds what the library leaves to its callers: lengths are checked before anything is sliced, iteration counts have
+// a cap, keys do not print, and the working keys for decrypting are derived once for each key and usage, so that a
+// service key costs its derivation once and not once a ticket.
 package etype
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/subtle"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 	"log/slog"
 	"sync"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/jcmturner/gokrb5/v8/crypto"
+	"github.com/jcmturner/gokrb5/v8/crypto/common"
+	krb "github.com/jcmturner/gokrb5/v8/crypto/etype"
 )
 
 // The encryption types of RFC 3961's registry that this package knows.
@@ -32,54 +37,52 @@ var (
 	ErrIntegrity   = errors.New("decrypt integrity check failed")
 	ErrUnsupported = errors.New("encryption type not supported")
 	ErrKeyLength   = errors.New("key has the wrong length")
+	ErrIterations  = errors.New("iteration count out of range")
 )
 
 // Supported reports whether the type is known.
-func Supported(et int32) bool { _, ok := profileOf(et); return ok || et == RC4 }
+func Supported(et int32) bool { return Size(et) > 0 }
 
 // Weak reports whether the type must be asked for explicitly.
-func Weak(et int32) bool {
-	return et != AES128SHA1 && et != AES256SHA1 && et != AES128SHA2 && et != AES256SHA2
-}
+func Weak(et int32) bool { return et < AES128SHA1 || et > AES256SHA2 }
 
 // Size returns the key length of the type in bytes, 0 for an unknown one.
 func Size(et int32) int {
-	if et == RC4 {
+	switch et {
+	case AES128SHA1, AES128SHA2, RC4:
 		return 16
+	case AES256SHA1, AES256SHA2:
+		return 32
 	}
-	p, _ := profileOf(et)
-	return p.size
+	return 0
 }
 
-// profile describes one of the AES types.
-type profile struct {
-	size  int // key bytes
-	mac   int // bytes of the truncated HMAC
-	cksum int32
-	hash  func() hash.Hash
-	sha2  bool
+// macSize is the length of the truncated HMAC at the end of a ciphertext.
+func macSize(et int32) int {
+	switch et {
+	case AES128SHA2:
+		return 16
+	case AES256SHA2:
+		return 24
+	}
+	return 12
 }
 
 // Key is a key with its type. It is safe for concurrent use and never prints its bytes.
 type Key struct {
-	_    [0]func() // not comparable
-	et   int32
-	b    []byte
-	base cipher.Block // nil for RC4
+	_   [0]func() // not comparable
+	et  int32
+	b   []byte
+	alg krb.EType
 
+	// mu guards work
 	mu   sync.Mutex
-	work map[usage]*working
+	work map[uint32]*working
 }
 
-type usage struct {
-	n    uint32
-	kind byte
-}
-
-// working is a derived key, ready for use.
+// working are the derived keys for decrypting with one usage.
 type working struct {
-	raw   []byte
-	block cipher.Block // for encryption usages only
+	enc, mac []byte
 }
 
 // New returns a key; b is copied.
@@ -90,18 +93,14 @@ func New(et int32, b []byte) (*Key, error) {
 	if len(b) != Size(et) {
 		return nil, ErrKeyLength
 	}
-	k := &Key{et: et, b: append([]byte(nil), b...)}
-	if et != RC4 {
-		block, err := aes.NewCipher(k.b)
-		if err != nil {
-			return nil, err
-		}
-		k.base = block
+	alg, err := crypto.GetEtype(et)
+	if err != nil {
+		return nil, ErrUnsupported
 	}
-	return k, nil
+	return &Key{et: et, b: append([]byte(nil), b...), alg: alg}, nil
 }
 
-// Random returns a fresh key.
+// Random returns a fresh key. The library's own generator makes keys of type 20 eight bytes too short (RFC 8009 5).
 func Random(et int32) (*Key, error) {
 	b := make([]byte, Size(et))
 	_, _ = rand.Read(b) // never fails
@@ -119,7 +118,7 @@ func (k *Key) Equal(o *Key) bool {
 	return k != nil && o != nil && k.et == o.et && subtle.ConstantTimeCompare(k.b, o.b) == 1
 }
 
-// Zero overwrites the key and everything derived from it, as far as Go lets us.
+// Zero overwrites the key and what was derived from it, as far as Go and the library let us.
 func (k *Key) Zero() {
 	if k == nil {
 		return
@@ -128,7 +127,8 @@ func (k *Key) Zero() {
 	defer k.mu.Unlock()
 	clear(k.b)
 	for _, w := range k.work {
-		clear(w.raw)
+		clear(w.enc)
+		clear(w.mac)
 	}
 	k.work = nil
 }
@@ -145,95 +145,81 @@ func (*Key) LogValue() slog.Value { return slog.StringValue("[key]") }
 // MarshalText hides the key.
 func (*Key) MarshalText() ([]byte, error) { return []byte("[key]"), nil }
 
-const (
-	kindEnc   = 0xaa
-	kindInt   = 0x55
-	kindCksum = 0x99
-)
-
-// derived returns the working key for a usage.
-func (k *Key) derived(n uint32, kind byte) *working {
+// derived returns the working keys for a usage of RFC 3961 5.3.
+func (k *Key) derived(usage uint32) (*working, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	id := usage{n, kind}
-	if w := k.work[id]; w != nil {
-		return w
+	if w := k.work[usage]; w != nil {
+		return w, nil
 	}
-	p, _ := profileOf(k.et)
-	w := new(working)
-	if p.sha2 {
-		w.raw = deriveSHA2(p, k.b, n, kind)
-	} else {
-		w.raw = deriveSHA1(k.base, p.size, n, kind)
+	enc, err := k.alg.DeriveKey(k.b, common.GetUsageKe(usage))
+	if err != nil {
+		return nil, err
 	}
-	if kind == kindEnc {
-		w.block, _ = aes.NewCipher(w.raw) // the length is right by construction
+	mac, err := k.alg.DeriveKey(k.b, common.GetUsageKi(usage))
+	if err != nil {
+		return nil, err
 	}
 	if k.work == nil {
-		k.work = make(map[usage]*working, 2)
+		k.work = make(map[uint32]*working, 1)
 	}
-	k.work[id] = w
-	return w
+	w := &working{enc, mac}
+	k.work[usage] = w
+	return w, nil
 }
 
 // Encrypt returns the ciphertext of plain under a key usage number of RFC 4120 7.5.1.
-func (k *Key) Encrypt(n uint32, plain []byte) ([]byte, error) {
-	if k.et == RC4 {
-		return rc4Encrypt(k.b, n, plain)
-	}
-	p, _ := profileOf(k.et)
-	ke, ki := k.derived(n, kindEnc), k.derived(n, kindInt)
-	in := make([]byte, aes.BlockSize+len(plain), aes.BlockSize+len(plain)+p.mac)
-	_, _ = rand.Read(in[:aes.BlockSize])
-	copy(in[aes.BlockSize:], plain)
-	if p.sha2 {
-		ctsEncrypt(ke.block, in)
-		return append(in, mac(p, ki.raw, make([]byte, aes.BlockSize), in)...), nil
-	}
-	tag := mac(p, ki.raw, nil, in)
-	ctsEncrypt(ke.block, in)
-	return append(in, tag...), nil
+func (k *Key) Encrypt(usage uint32, plain []byte) ([]byte, error) {
+	_, out, err := k.alg.EncryptMessage(k.b, plain, usage)
+	return out, err
 }
 
+// rc4Overhead is the checksum and the confounder of RFC 4757.
+const rc4Overhead = 24
+
+const block = 16
+
 // Decrypt returns the plaintext, or [ErrIntegrity]. The input is not changed.
-func (k *Key) Decrypt(n uint32, ct []byte) ([]byte, error) {
-	if k.et == RC4 {
-		return rc4Decrypt(k.b, n, ct)
+func (k *Key) Decrypt(usage uint32, ct []byte) ([]byte, error) {
+	switch {
+	case k.et == RC4 && len(ct) < rc4Overhead, k.et != RC4 && len(ct) < block+macSize(k.et):
+		return nil, ErrIntegrity
+	case k.et == AES128SHA1 || k.et == AES256SHA1:
+		return k.decryptSHA1(usage, ct)
 	}
-	p, _ := profileOf(k.et)
-	if len(ct) < aes.BlockSize+p.mac {
+	out, err := k.alg.DecryptMessage(k.b, ct, usage)
+	if err != nil {
 		return nil, ErrIntegrity
 	}
-	ke, ki := k.derived(n, kindEnc), k.derived(n, kindInt)
-	body, tag := ct[:len(ct)-p.mac], ct[len(ct)-p.mac:]
-	if p.sha2 && !hmac.Equal(tag, mac(p, ki.raw, make([]byte, aes.BlockSize), body)) {
+	return out, nil
+}
+
+// decryptSHA1 does what the library's DecryptMessage does, with the derived keys kept.
+func (k *Key) decryptSHA1(usage uint32, ct []byte) ([]byte, error) {
+	w, err := k.derived(usage)
+	if err != nil {
+		return nil, err
+	}
+	body, tag := ct[:len(ct)-12], ct[len(ct)-12:]
+	out, err := k.alg.DecryptData(w.enc, body)
+	if err != nil {
 		return nil, ErrIntegrity
 	}
-	out := append(make([]byte, 0, len(body)), body...)
-	ctsDecrypt(ke.block, out)
-	if !p.sha2 && !hmac.Equal(tag, mac(p, ki.raw, nil, out)) {
+	h := hmac.New(k.alg.GetHashFunc(), w.mac)
+	h.Write(out)
+	if !hmac.Equal(tag, h.Sum(nil)[:12]) {
 		return nil, ErrIntegrity
 	}
-	return out[aes.BlockSize:], nil
+	return out[block:], nil
 }
 
 // Checksum returns the keyed checksum of data, of the type [Key.ChecksumType].
-func (k *Key) Checksum(n uint32, data []byte) ([]byte, error) {
-	if k.et == RC4 {
-		return rc4Checksum(k.b, n, data)
-	}
-	p, _ := profileOf(k.et)
-	return mac(p, k.derived(n, kindCksum).raw, nil, data), nil
+func (k *Key) Checksum(usage uint32, data []byte) ([]byte, error) {
+	return k.alg.GetChecksumHash(k.b, data, usage)
 }
 
 // ChecksumType returns the checksum type that belongs to the key's type.
-func (k *Key) ChecksumType() int32 {
-	if k.et == RC4 {
-		return -138
-	}
-	p, _ := profileOf(k.et)
-	return p.cksum
-}
+func (k *Key) ChecksumType() int32 { return k.alg.GetHashID() }
 
 // ChecksumSize returns the length of a checksum of the type, 0 when no known key makes it.
 func ChecksumSize(cksum int32) int {
@@ -249,14 +235,68 @@ func ChecksumSize(cksum int32) int {
 }
 
 // VerifyChecksum compares in constant time.
-func (k *Key) VerifyChecksum(n uint32, data, sum []byte) bool {
-	want, err := k.Checksum(n, data)
+func (k *Key) VerifyChecksum(usage uint32, data, sum []byte) bool {
+	want, err := k.Checksum(usage, data)
 	return err == nil && hmac.Equal(want, sum)
 }
 
-func mac(p profile, key, pre, data []byte) []byte {
-	h := hmac.New(p.hash, key)
-	h.Write(pre)
-	h.Write(data)
-	return h.Sum(nil)[:p.mac]
+// DefaultIterations returns the count that is meant when a KDC sends no parameters.
+func DefaultIterations(et int32) int {
+	if et == AES128SHA2 || et == AES256SHA2 {
+		return 32768 // RFC 8009 4
+	}
+	return 4096 // RFC 3962 4
+}
+
+// Iterations reads the s2kparams of an ETYPE-INFO2 entry. The count 0 would mean 2^32 (RFC 3962 4) and is refused, as
+// is a count above limit.
+func Iterations(et int32, params []byte, limit int) (int, error) {
+	if et == RC4 || params == nil {
+		return DefaultIterations(et), nil
+	}
+	if len(params) != 4 {
+		return 0, ErrIterations
+	}
+	n := binary.BigEndian.Uint32(params)
+	if n == 0 || uint64(n) > uint64(max(limit, 1)) { //nolint:gosec // positive
+		return 0, ErrIterations
+	}
+	return int(n), nil
+}
+
+// StringToKey derives the key of a password (RFC 3962 4, RFC 8009 4, RFC 4757 2). The caller has capped the count.
+func StringToKey(et int32, password, salt []byte, iterations int) (*Key, error) {
+	if !Supported(et) {
+		return nil, ErrUnsupported
+	}
+	if iterations < 1 || iterations > 1<<31-1 {
+		return nil, ErrIterations
+	}
+	if et == RC4 && !basicPlane(password) {
+		return nil, ErrUnsupported
+	}
+	alg, err := crypto.GetEtype(et)
+	if err != nil {
+		return nil, ErrUnsupported
+	}
+	params := ""
+	if et != RC4 {
+		params = common.IterationsToS2Kparams(uint32(iterations)) //nolint:gosec // checked above
+	}
+	b, err := alg.StringToKey(string(password), string(salt), params)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(b)
+	return New(et, b)
+}
+
+// basicPlane reports whether each character is one UTF-16 unit: the library takes runes for units.
+func basicPlane(password []byte) bool {
+	for _, r := range string(password) {
+		if utf16.RuneLen(r) != 1 {
+			return false
+		}
+	}
+	return utf8.Valid(password)
 }

@@ -3,6 +3,13 @@ package wire
 import (
 	"time"
 
+	"github.com/jcmturner/gokrb5/v8/asn1tools"
+	"github.com/jcmturner/gokrb5/v8/iana/asnAppTag"
+	"github.com/jcmturner/gokrb5/v8/messages"
+	"github.com/jcmturner/gokrb5/v8/types"
+
+	"github.com/jcmturner/gofork/encoding/asn1"
+
 	"github.com/adfedkit/adfedkit/internal/krb/der"
 	"github.com/adfedkit/adfedkit/internal/krb/etype"
 )
@@ -15,99 +22,86 @@ type KDCReq struct {
 	CName   *Name // AS-REQ only
 	Realm   string
 	SName   *Name
-	From    time.Time
 	Till    time.Time
-	RTime   time.Time
 	Nonce   uint32
 	ETypes  []int32
 	Body    []byte
 }
 
-// EncodeBody returns KDC-REQ-BODY, over which the TGS authenticator's checksum runs.
-func (r KDCReq) EncodeBody() []byte {
-	var cname, sname, from, rtime []byte
+func (r KDCReq) body() messages.KDCReqBody {
+	b := messages.KDCReqBody{KDCOptions: flagBits(r.Options), Realm: r.Realm, Till: r.Till.UTC(), Nonce: int(r.Nonce), EType: r.ETypes}
 	if r.CName != nil {
-		cname = der.Field(1, r.CName.encode())
+		b.CName = r.CName.krb()
 	}
 	if r.SName != nil {
-		sname = der.Field(3, r.SName.encode())
+		b.SName = r.SName.krb()
 	}
-	if !r.From.IsZero() {
-		from = der.Field(4, der.Time(r.From))
-	}
-	if !r.RTime.IsZero() {
-		rtime = der.Field(6, der.Time(r.RTime))
-	}
-	ets := make([][]byte, len(r.ETypes))
-	for i, e := range r.ETypes {
-		ets[i] = der.Int(int64(e))
-	}
-	return der.Seq(der.Field(0, der.Flags(r.Options)), cname, der.Field(2, der.Text(r.Realm)), sname, from,
-		der.Field(5, der.Time(r.Till)), rtime, der.Field(7, der.Int(int64(r.Nonce))), der.Field(8, der.Seq(ets...)))
+	return b
+}
+
+// EncodeBody returns KDC-REQ-BODY, over which the TGS authenticator's checksum runs.
+func (r KDCReq) EncodeBody() []byte {
+	b := r.body()
+	return must(b.Marshal())
 }
 
 // Encode returns the DER form.
 func (r KDCReq) Encode() []byte {
-	var pa []byte
-	if len(r.PAData) > 0 {
-		pa = der.Field(3, EncodePAData(r.PAData))
+	f := messages.KDCReqFields{PVNO: protoVer, MsgType: r.Type, PAData: paKrb(r.PAData), ReqBody: r.body()}
+	if r.Type == MsgTGSReq {
+		return must((&messages.TGSReq{KDCReqFields: f}).Marshal())
 	}
-	return der.TLV(der.App(byte(r.Type)), der.Seq(der.Field(1, der.Int(protoVer)), der.Field(2, der.Int(int64(r.Type))), pa, der.Field(4, r.EncodeBody())))
+	return must((&messages.ASReq{KDCReqFields: f}).Marshal())
 }
 
-// ParseKDCReq reads an AS-REQ or a TGS-REQ; fields that a test KDC has no use for are skipped.
+// ParseKDCReq reads an AS-REQ or a TGS-REQ; fields that a test KDC has no use for are left out.
 func ParseKDCReq(b []byte) (KDCReq, error) {
-	return parse(b, func(d der.Dec) KDCReq {
-		r := KDCReq{Type: int(d.Peek() &^ 0x60)}
-		if r.Type != MsgASReq && r.Type != MsgTGSReq {
-			d.Fail()
-			return r
+	if err := der.Check(b, 0); err != nil {
+		return KDCReq{}, err
+	}
+	var f messages.KDCReqFields
+	var err error
+	switch b[0] {
+	case der.App(MsgASReq):
+		var k messages.ASReq
+		err = k.Unmarshal(b)
+		f = k.KDCReqFields
+	case der.App(MsgTGSReq):
+		var k messages.TGSReq
+		err = k.Unmarshal(b)
+		f = k.KDCReqFields
+	default:
+		err = der.ErrMalformed
+	}
+	if err != nil {
+		return KDCReq{}, der.ErrMalformed
+	}
+	c := new(conv)
+	c.fail(f.PVNO == protoVer && len(f.ReqBody.EType) <= maxETypes)
+	r := KDCReq{
+		Type: f.MsgType, PAData: c.padata(f.PAData), Options: c.flags(f.ReqBody.KDCOptions), Realm: c.realm(f.ReqBody.Realm),
+		Till: f.ReqBody.Till, Nonce: c.uint32(int64(f.ReqBody.Nonce)), ETypes: f.ReqBody.EType, Body: rawBody(b),
+	}
+	for _, x := range []struct {
+		from types.PrincipalName
+		to   **Name
+	}{{f.ReqBody.CName, &r.CName}, {f.ReqBody.SName, &r.SName}} {
+		if x.from.NameString != nil {
+			n := c.name(x.from)
+			*x.to = &n
 		}
-		s := d.Into(der.App(byte(r.Type))).Seq()
-		version(s.Field(1))
-		if s.Field(2).Int() != int64(r.Type) {
-			d.Fail()
-		}
-		if f, ok := s.Opt(3); ok {
-			r.PAData = decodePAData(f)
-		}
-		body := s.Field(4)
-		r.Body = body.Rest()
-		r.body(body.Seq())
-		s.End()
-		return r
-	})
+	}
+	return result(r, c)
 }
 
-func (r *KDCReq) body(b der.Dec) {
-	r.Options = b.Field(0).Flags()
-	if f, ok := b.Opt(1); ok {
-		n := decodeName(f)
-		r.CName = &n
+// rawBody returns KDC-REQ-BODY as it stands in the message: its checksum runs over these bytes.
+func rawBody(b []byte) []byte {
+	d := der.New(b)
+	s := d.Into(d.Peek()).Seq()
+	for s.More() && s.Peek() != der.Ctx(4) {
+		s.Skip()
 	}
-	r.Realm = realm(b.Field(2))
-	if f, ok := b.Opt(3); ok {
-		n := decodeName(f)
-		r.SName = &n
-	}
-	if f, ok := b.Opt(4); ok {
-		r.From = f.Time()
-	}
-	r.Till = b.Field(5).Time()
-	if f, ok := b.Opt(6); ok {
-		r.RTime = f.Time()
-	}
-	r.Nonce = b.Field(7).Uint32()
-	for list := b.Field(8).Seq(); list.More(); {
-		one := der.Sub(list.Raw(der.TagInt), b)
-		r.ETypes = append(r.ETypes, one.Int32())
-		if len(r.ETypes) > maxETypes {
-			b.Fail()
-		}
-	}
-	for b.More() { // addresses, encrypted authorization data, additional tickets
-		b.Skip()
-	}
+	return s.Field(4).Rest()
 }
 
 // KDCRep is an AS-REP or a TGS-REP.
@@ -122,27 +116,37 @@ type KDCRep struct {
 
 // Encode returns the DER form.
 func (r KDCRep) Encode() []byte {
-	var pa []byte
+	f := messages.KDCRepFields{PVNO: protoVer, MsgType: r.Type, CRealm: r.CRealm, CName: r.CName.krb(), Ticket: r.Ticket.krb(), EncPart: r.Enc.krb()}
 	if len(r.PAData) > 0 {
-		pa = der.Field(2, EncodePAData(r.PAData))
+		f.PAData = paKrb(r.PAData)
 	}
-	return der.TLV(der.App(byte(r.Type)), der.Seq(der.Field(0, der.Int(protoVer)), der.Field(1, der.Int(int64(r.Type))), pa,
-		der.Field(3, der.Text(r.CRealm)), der.Field(4, r.CName.encode()), der.Field(5, r.Ticket.Encode()), der.Field(6, r.Enc.Encode())))
+	if r.Type == MsgTGSRep {
+		return must((&messages.TGSRep{KDCRepFields: f}).Marshal())
+	}
+	return must((&messages.ASRep{KDCRepFields: f}).Marshal())
 }
 
 // ParseKDCRep reads a reply of the wanted type.
 func ParseKDCRep(b []byte, kind int) (KDCRep, error) {
-	return parse(b, func(d der.Dec) KDCRep {
-		s := message(d, byte(kind))
-		r := KDCRep{Type: kind}
-		if f, ok := s.Opt(2); ok {
-			r.PAData = decodePAData(f)
+	var f messages.KDCRepFields
+	if kind == MsgTGSRep {
+		var k messages.TGSRep
+		if err := unmarshal(b, 0, &k); err != nil {
+			return KDCRep{}, err
 		}
-		r.CRealm, r.CName = realm(s.Field(3)), decodeName(s.Field(4))
-		r.Ticket, r.Enc = decodeTicket(s.Field(5)), decodeEncrypted(s.Field(6))
-		s.End()
-		return r
-	})
+		f = k.KDCRepFields
+	} else {
+		var k messages.ASRep
+		if err := unmarshal(b, 0, &k); err != nil {
+			return KDCRep{}, err
+		}
+		f = k.KDCRepFields
+	}
+	c := new(conv)
+	c.fail(f.PVNO == protoVer)
+	return result(KDCRep{
+		Type: kind, PAData: c.padata(f.PAData), CRealm: c.realm(f.CRealm), CName: c.name(f.CName), Ticket: c.ticket(f.Ticket), Enc: c.encrypted(f.EncPart),
+	}, c)
 }
 
 // KDCRepPart is EncKDCRepPart: what the KDC tells the client.
@@ -153,146 +157,83 @@ type KDCRepPart struct {
 	KeyExp    time.Time
 	Flags     uint32
 	AuthTime  time.Time
-	StartTime time.Time
+	StartTime time.Time // AuthTime when absent
 	EndTime   time.Time
 	RenewTill time.Time
 	SRealm    string
 	SName     Name
-	PAData    []PAData
 }
 
 // Encode returns the DER form.
 func (p KDCRepPart) Encode() []byte {
-	var exp, renew, pa []byte
-	if !p.KeyExp.IsZero() {
-		exp = der.Field(3, der.Time(p.KeyExp))
+	k := messages.EncKDCRepPart{
+		Key: keyKrb(p.Key), LastReqs: []messages.LastReq{{LRValue: p.AuthTime.UTC()}}, Nonce: int(p.Nonce), KeyExpiration: p.KeyExp,
+		Flags: flagBits(p.Flags), AuthTime: p.AuthTime.UTC(), StartTime: p.StartTime.UTC(), EndTime: p.EndTime.UTC(), RenewTill: p.RenewTill,
+		SRealm: p.SRealm, SName: p.SName.krb(),
 	}
-	if !p.RenewTill.IsZero() {
-		renew = der.Field(8, der.Time(p.RenewTill))
+	if p.Tag == EncTGS { // the library's own Marshal knows the other tag only
+		return asn1tools.AddASNAppTag(must(asn1.Marshal(k)), asnAppTag.EncTGSRepPart)
 	}
-	if len(p.PAData) > 0 {
-		pa = der.Field(12, EncodePAData(p.PAData))
-	}
-	last := der.Seq(der.Seq(der.Field(0, der.Int(0)), der.Field(1, der.Time(p.AuthTime))))
-	return der.TLV(der.App(byte(p.Tag)), der.Seq(der.Field(0, encodeKey(p.Key)), der.Field(1, last), der.Field(2, der.Int(int64(p.Nonce))), exp,
-		der.Field(4, der.Flags(p.Flags)), der.Field(5, der.Time(p.AuthTime)), der.Field(6, der.Time(p.StartTime)), der.Field(7, der.Time(p.EndTime)), renew,
-		der.Field(9, der.Text(p.SRealm)), der.Field(10, p.SName.encode()), pa))
+	return must(k.Marshal())
 }
 
 // ParseKDCRepPart reads the decrypted part of a reply. RFC 4120 5.4.2 wants clients to accept either tag in an AS-REP.
 func ParseKDCRepPart(b []byte) (KDCRepPart, error) {
-	return parse(b, func(d der.Dec) KDCRepPart {
-		p := KDCRepPart{Tag: EncTGS}
-		if d.Peek() == der.App(EncAS) {
-			p.Tag = EncAS
-		}
-		app := d.Into(der.App(byte(p.Tag)))
-		endPadded(d)
-		s := app.Seq()
-		p.Key = decodeKey(s.Field(0))
-		s.Field(1) // last-req: nothing in it matters to us
-		p.Nonce = s.Field(2).Uint32()
-		if f, ok := s.Opt(3); ok {
-			p.KeyExp = f.Time()
-		}
-		p.Flags, p.AuthTime = s.Field(4).Flags(), s.Field(5).Time()
+	var k messages.EncKDCRepPart
+	if err := unmarshal(b, plainPad, &k); err != nil {
+		return KDCRepPart{}, err
+	}
+	c := new(conv)
+	p := KDCRepPart{
+		Tag: int(b[0] & 0x1f), Key: c.key(k.Key), Nonce: c.uint32(int64(k.Nonce)), KeyExp: k.KeyExpiration, Flags: c.flags(k.Flags),
+		AuthTime: k.AuthTime, StartTime: k.StartTime, EndTime: k.EndTime, RenewTill: k.RenewTill, SRealm: c.realm(k.SRealm), SName: c.name(k.SName),
+	}
+	c.padata(k.EncPAData)
+	if p.StartTime.IsZero() {
 		p.StartTime = p.AuthTime
-		if f, ok := s.Opt(6); ok {
-			p.StartTime = f.Time()
-		}
-		p.EndTime = s.Field(7).Time()
-		if f, ok := s.Opt(8); ok {
-			p.RenewTill = f.Time()
-		}
-		p.SRealm, p.SName = realm(s.Field(9)), decodeName(s.Field(10))
-		if f, ok := s.Opt(11); ok {
-			decodeAddresses(f)
-		}
-		if f, ok := s.Opt(12); ok {
-			p.PAData = decodePAData(f)
-		}
-		s.End()
-		return p
-	})
+	}
+	return result(p, c)
 }
 
 // KRBError is a KRB-ERROR.
 type KRBError struct {
-	CTime  time.Time
 	STime  time.Time // with microseconds
 	Code   int32
 	CRealm string
 	CName  *Name
 	Realm  string
 	SName  Name
-	EText  string
 	EData  []byte
 }
 
 // Encode returns the DER form.
 func (e KRBError) Encode() []byte {
-	var ctime, crealm, cname, etext, edata []byte
-	if !e.CTime.IsZero() {
-		ctime = der.Field(2, der.Time(e.CTime))
-	}
-	if e.CRealm != "" {
-		crealm = der.Field(7, der.Text(e.CRealm))
+	k := messages.KRBError{
+		PVNO: protoVer, MsgType: MsgError, STime: e.STime.UTC(), Susec: e.STime.Nanosecond() / 1000, ErrorCode: e.Code, CRealm: e.CRealm,
+		Realm: e.Realm, SName: e.SName.krb(), EData: e.EData,
 	}
 	if e.CName != nil {
-		cname = der.Field(8, e.CName.encode())
+		k.CName = e.CName.krb()
 	}
-	if e.EText != "" {
-		etext = der.Field(11, der.Text(e.EText))
-	}
-	if e.EData != nil {
-		edata = der.Field(12, der.Octets(e.EData))
-	}
-	return der.TLV(der.App(MsgError), der.Seq(der.Field(0, der.Int(protoVer)), der.Field(1, der.Int(MsgError)), ctime,
-		der.Field(4, der.Time(e.STime)), der.Field(5, der.Int(int64(e.STime.Nanosecond()/1000))), der.Field(6, der.Int(int64(e.Code))),
-		crealm, cname, der.Field(9, der.Text(e.Realm)), der.Field(10, e.SName.encode()), etext, edata))
+	return must(k.Marshal())
 }
 
-// ParseKRBError reads a KRB-ERROR. Its texts are the sender's and are kept only where they are UTF-8.
+// ParseKRBError reads a KRB-ERROR. Its text is the sender's and is not kept. Heimdal sends service names without
+// components in errors about unreadable requests, so that the name may be empty here.
 func ParseKRBError(b []byte) (KRBError, error) {
-	return parse(b, func(d der.Dec) KRBError {
-		var e KRBError
-		s := message(d, MsgError)
-		if f, ok := s.Opt(2); ok {
-			e.CTime = f.Time()
-		}
-		if f, ok := s.Opt(3); ok {
-			micro(f)
-		}
-		e.STime = s.Field(4).Time()
-		e.STime = e.STime.Add(time.Duration(micro(s.Field(5))) * time.Microsecond)
-		e.Code = s.Field(6).Int32()
-		if f, ok := s.Opt(7); ok {
-			e.CRealm = text(f)
-		}
-		if f, ok := s.Opt(8); ok {
-			n := decodeName(f)
-			e.CName = &n
-		}
-		e.Realm, e.SName = text(s.Field(9)), decodeAnyName(s.Field(10))
-		if f, ok := s.Opt(11); ok {
-			e.EText = lenientText(f)
-		}
-		if f, ok := s.Opt(12); ok {
-			e.EData = f.Octets()
-		}
-		for s.More() { // a checksum of an old draft (RFC 1510 had none, some KDCs send one)
-			s.Skip()
-		}
-		return e
-	})
-}
-
-// lenientText reads a GeneralString whose text may be anything (MIT ends it with a NUL).
-func lenientText(d der.Dec) string {
-	body := d.Into(der.TagGeneralStr)
-	d.End()
-	if b := body.Rest(); len(b) <= maxText && der.Printable(b) {
-		return string(b)
+	var k messages.KRBError
+	if err := unmarshal(b, 0, &k); err != nil {
+		return KRBError{}, err
 	}
-	return ""
+	c := new(conv)
+	c.fail(k.PVNO == protoVer)
+	e := KRBError{STime: k.STime.Add(c.micro(k.Susec)), Code: k.ErrorCode, CRealm: c.text(k.CRealm), Realm: c.text(k.Realm), EData: k.EData}
+	if k.CName.NameString != nil {
+		n := c.name(k.CName)
+		e.CName = &n
+	}
+	if len(k.SName.NameString) > 0 {
+		e.SName = c.name(k.SName)
+	}
+	return result(e, c)
 }

@@ -1,48 +1,47 @@
 package wire
 
 import (
-	"bytes"
 	"time"
+
+	"github.com/jcmturner/gofork/encoding/asn1"
+	"github.com/jcmturner/gokrb5/v8/iana/asnAppTag"
+	"github.com/jcmturner/gokrb5/v8/messages"
+	"github.com/jcmturner/gokrb5/v8/types"
 
 	"github.com/adfedkit/adfedkit/internal/krb/der"
 	"github.com/adfedkit/adfedkit/internal/krb/etype"
 )
 
-// Ticket is a ticket as everybody sees it. Raw is its encoding as received.
+// Ticket is a ticket as everybody sees it.
 type Ticket struct {
 	Realm string
 	SName Name
 	Enc   Encrypted
-	Raw   []byte
 }
 
-// Encode returns the DER form, the received one if there is one.
+func (t Ticket) krb() messages.Ticket {
+	return messages.Ticket{TktVNO: protoVer, Realm: t.Realm, SName: t.SName.krb(), EncPart: t.Enc.krb()}
+}
+
+// Encode returns the DER form.
 func (t Ticket) Encode() []byte {
-	if t.Raw != nil {
-		return t.Raw
-	}
-	return der.TLV(der.App(tagTicket), der.Seq(
-		der.Field(0, der.Int(protoVer)), der.Field(1, der.Text(t.Realm)), der.Field(2, t.SName.encode()), der.Field(3, t.Enc.Encode())))
+	k := t.krb()
+	return must(k.Marshal())
+}
+
+func (c *conv) ticket(t messages.Ticket) Ticket {
+	c.fail(t.TktVNO == protoVer)
+	return Ticket{c.realm(t.Realm), c.name(t.SName), c.encrypted(t.EncPart)}
 }
 
 // ParseTicket reads one Ticket.
-func ParseTicket(b []byte) (Ticket, error) { return parse(b, decodeTicket) }
-
-func decodeTicket(d der.Dec) Ticket {
-	raw := d.Raw(der.App(tagTicket))
-	d.End()
-	app := der.Sub(raw, d)
-	s := app.Into(der.App(tagTicket)).Seq()
-	version(s.Field(0))
-	t := Ticket{Realm: realm(s.Field(1)), SName: decodeName(s.Field(2)), Enc: decodeEncrypted(s.Field(3)), Raw: raw}
-	s.End()
-	return t
-}
-
-func version(d der.Dec) {
-	if d.Int() != protoVer {
-		d.Fail()
+func ParseTicket(b []byte) (Ticket, error) {
+	var t messages.Ticket
+	if err := unmarshal(b, 0, &t); err != nil {
+		return Ticket{}, err
 	}
+	c := new(conv)
+	return result(c.ticket(t), c)
 }
 
 // TicketPart is EncTicketPart: what the KDC tells the service.
@@ -61,71 +60,38 @@ type TicketPart struct {
 	AuthData  []AuthData
 }
 
+func keyKrb(k *etype.Key) types.EncryptionKey {
+	return types.EncryptionKey{KeyType: k.Type(), KeyValue: k.Reveal()}
+}
+
 // Encode returns the DER form.
 func (t TicketPart) Encode() []byte {
-	var renew, addr, auth []byte
-	if !t.RenewTill.IsZero() {
-		renew = der.Field(8, der.Time(t.RenewTill))
+	k := messages.EncTicketPart{
+		Flags: flagBits(t.Flags), Key: keyKrb(t.Key), CRealm: t.CRealm, CName: t.CName.krb(),
+		Transited: messages.TransitedEncoding{TRType: max(t.TRType, 1), Contents: t.Transited},
+		AuthTime:  t.AuthTime.UTC(), StartTime: t.StartTime.UTC(), EndTime: t.EndTime.UTC(), RenewTill: t.RenewTill,
+		CAddr: addressesKrb(t.Addresses), AuthorizationData: authKrb(t.AuthData),
 	}
-	if t.Addresses != nil {
-		addr = der.Field(9, encodeAddresses(t.Addresses))
-	}
-	if t.AuthData != nil {
-		auth = der.Field(10, EncodeAuthData(t.AuthData))
-	}
-	trtype := t.TRType
-	if trtype == 0 {
-		trtype = 1 // DOMAIN-X500-COMPRESS
-	}
-	return der.TLV(der.App(encTicket), der.Seq(
-		der.Field(0, der.Flags(t.Flags)), der.Field(1, encodeKey(t.Key)), der.Field(2, der.Text(t.CRealm)), der.Field(3, t.CName.encode()),
-		der.Field(4, der.Seq(der.Field(0, der.Int(int64(trtype))), der.Field(1, der.Octets(t.Transited)))),
-		der.Field(5, der.Time(t.AuthTime)), der.Field(6, der.Time(t.StartTime)), der.Field(7, der.Time(t.EndTime)), renew, addr, auth))
+	return app(k, asnAppTag.EncTicketPart)
 }
 
 // ParseTicketPart reads the decrypted part of a ticket.
 func ParseTicketPart(b []byte) (TicketPart, error) {
-	return parse(b, func(d der.Dec) TicketPart {
-		var t TicketPart
-		app := d.Into(der.App(encTicket))
-		endPadded(d)
-		s := app.Seq()
-		t.Flags, t.Key = s.Field(0).Flags(), decodeKey(s.Field(1))
-		t.CRealm, t.CName = realm(s.Field(2)), decodeName(s.Field(3))
-		tr := s.Field(4).Seq()
-		t.TRType, t.Transited = tr.Field(0).Int32(), bytes.Clone(tr.Field(1).Octets())
-		tr.End()
-		t.AuthTime = s.Field(5).Time()
+	var k messages.EncTicketPart
+	if err := unmarshal(b, plainPad, &k); err != nil {
+		return TicketPart{}, err
+	}
+	c := new(conv)
+	t := TicketPart{
+		Flags: c.flags(k.Flags), Key: c.key(k.Key), CRealm: c.realm(k.CRealm), CName: c.name(k.CName),
+		TRType: k.Transited.TRType, Transited: k.Transited.Contents,
+		AuthTime: k.AuthTime, StartTime: k.StartTime, EndTime: k.EndTime, RenewTill: k.RenewTill,
+		Addresses: c.addresses(k.CAddr), AuthData: c.authData(k.AuthorizationData),
+	}
+	if t.StartTime.IsZero() {
 		t.StartTime = t.AuthTime
-		if f, ok := s.Opt(6); ok {
-			t.StartTime = f.Time()
-		}
-		t.EndTime = s.Field(7).Time()
-		if f, ok := s.Opt(8); ok {
-			t.RenewTill = f.Time()
-		}
-		if f, ok := s.Opt(9); ok {
-			t.Addresses = decodeAddresses(f)
-		}
-		if f, ok := s.Opt(10); ok {
-			t.AuthData = decodeAuthData(f)
-		}
-		s.End()
-		return t
-	})
-}
-
-// endPadded allows zero bytes after a decrypted value: older encryption types pad their plaintext.
-func endPadded(d der.Dec) {
-	rest := d.Rest()
-	if len(rest) > 16 {
-		d.Fail()
 	}
-	for _, c := range rest {
-		if c != 0 {
-			d.Fail()
-		}
-	}
+	return result(t, c)
 }
 
 // Authenticator proves that the sender of an AP-REQ knows the session key.
@@ -135,57 +101,39 @@ type Authenticator struct {
 	Checksum *Checksum
 	CTime    time.Time // with microseconds
 	Subkey   *etype.Key
-	Seq      uint32
-	HasSeq   bool
-	AuthData []AuthData
+	Seq      uint32 // 0 when absent
 }
 
 // Encode returns the DER form.
 func (a Authenticator) Encode() []byte {
-	var sum, sub, seq, auth []byte
+	k := types.Authenticator{
+		AVNO: protoVer, CRealm: a.CRealm, CName: a.CName.krb(), Cusec: a.CTime.Nanosecond() / 1000, CTime: a.CTime.UTC(), SeqNumber: int64(a.Seq),
+	}
 	if a.Checksum != nil {
-		sum = der.Field(3, a.Checksum.encode())
+		k.Cksum = types.Checksum{CksumType: a.Checksum.Type, Checksum: a.Checksum.Sum}
 	}
 	if a.Subkey != nil {
-		sub = der.Field(6, encodeKey(a.Subkey))
+		k.SubKey = keyKrb(a.Subkey)
 	}
-	if a.HasSeq {
-		seq = der.Field(7, der.Int(int64(a.Seq)))
-	}
-	if a.AuthData != nil {
-		auth = der.Field(8, EncodeAuthData(a.AuthData))
-	}
-	return der.TLV(der.App(tagAuth), der.Seq(
-		der.Field(0, der.Int(protoVer)), der.Field(1, der.Text(a.CRealm)), der.Field(2, a.CName.encode()), sum,
-		der.Field(4, der.Int(int64(a.CTime.Nanosecond()/1000))), der.Field(5, der.Time(a.CTime)), sub, seq, auth))
+	return must(k.Marshal())
 }
 
 // ParseAuthenticator reads a decrypted authenticator.
 func ParseAuthenticator(b []byte) (Authenticator, error) {
-	return parse(b, func(d der.Dec) Authenticator {
-		app := d.Into(der.App(tagAuth))
-		endPadded(d)
-		s := app.Seq()
-		version(s.Field(0))
-		a := Authenticator{CRealm: realm(s.Field(1)), CName: decodeName(s.Field(2))}
-		if f, ok := s.Opt(3); ok {
-			c := decodeChecksum(f)
-			a.Checksum = &c
-		}
-		us := micro(s.Field(4))
-		a.CTime = s.Field(5).Time().Add(time.Duration(us) * time.Microsecond)
-		if f, ok := s.Opt(6); ok {
-			a.Subkey = decodeKey(f)
-		}
-		if f, ok := s.Opt(7); ok {
-			a.Seq, a.HasSeq = f.Uint32(), true
-		}
-		if f, ok := s.Opt(8); ok {
-			a.AuthData = decodeAuthData(f)
-		}
-		s.End()
-		return a
-	})
+	var k types.Authenticator
+	if err := unmarshal(b, plainPad, &k); err != nil {
+		return Authenticator{}, err
+	}
+	c := new(conv)
+	c.fail(k.AVNO == protoVer)
+	a := Authenticator{CRealm: c.realm(k.CRealm), CName: c.name(k.CName), CTime: k.CTime.Add(c.micro(k.Cusec)), Seq: c.uint32(k.SeqNumber)}
+	if k.Cksum.Checksum != nil {
+		a.Checksum = &Checksum{k.Cksum.CksumType, k.Cksum.Checksum}
+	}
+	if k.SubKey.KeyValue != nil {
+		a.Subkey = c.key(k.SubKey)
+	}
+	return result(a, c)
 }
 
 // APReq is the message that presents a ticket.
@@ -197,82 +145,171 @@ type APReq struct {
 
 // Encode returns the DER form.
 func (a APReq) Encode() []byte {
-	return der.TLV(der.App(MsgAPReq), der.Seq(der.Field(0, der.Int(protoVer)), der.Field(1, der.Int(MsgAPReq)),
-		der.Field(2, der.Flags(a.Options)), der.Field(3, a.Ticket.Encode()), der.Field(4, a.Auth.Encode())))
+	k := messages.APReq{PVNO: protoVer, MsgType: MsgAPReq, APOptions: flagBits(a.Options), Ticket: a.Ticket.krb(), EncryptedAuthenticator: a.Auth.krb()}
+	return must(k.Marshal())
 }
 
 // ParseAPReq reads an AP-REQ.
 func ParseAPReq(b []byte) (APReq, error) {
-	return parse(b, func(d der.Dec) APReq {
-		s := message(d, MsgAPReq)
-		a := APReq{Options: s.Field(2).Flags(), Ticket: decodeTicket(s.Field(3)), Auth: decodeEncrypted(s.Field(4))}
-		s.End()
-		return a
-	})
-}
-
-// message reads the application tag, the version and the type that begin most messages.
-func message(d der.Dec, kind byte) der.Dec {
-	app := d.Into(der.App(kind))
-	d.End()
-	s := app.Seq()
-	version(s.Field(0))
-	if s.Field(1).Int() != int64(kind) {
-		d.Fail()
+	var k messages.APReq
+	if err := unmarshal(b, 0, &k); err != nil {
+		return APReq{}, err
 	}
-	return s
+	c := new(conv)
+	c.fail(k.PVNO == protoVer)
+	return result(APReq{c.flags(k.APOptions), c.ticket(k.Ticket), c.encrypted(k.EncryptedAuthenticator)}, c)
 }
 
 // EncodeAPRep returns an AP-REP around its encrypted part.
 func EncodeAPRep(e Encrypted) []byte {
-	return der.TLV(der.App(MsgAPRep), der.Seq(der.Field(0, der.Int(protoVer)), der.Field(1, der.Int(MsgAPRep)), der.Field(2, e.Encode())))
+	return app(messages.APRep{PVNO: protoVer, MsgType: MsgAPRep, EncPart: e.krb()}, asnAppTag.APREP)
 }
 
 // ParseAPRep reads an AP-REP and returns its encrypted part.
 func ParseAPRep(b []byte) (Encrypted, error) {
-	return parse(b, func(d der.Dec) Encrypted {
-		s := message(d, MsgAPRep)
-		e := decodeEncrypted(s.Field(2))
-		s.End()
-		return e
-	})
+	var k messages.APRep
+	if err := unmarshal(b, 0, &k); err != nil {
+		return Encrypted{}, err
+	}
+	c := new(conv)
+	c.fail(k.PVNO == protoVer)
+	return result(c.encrypted(k.EncPart), c)
 }
 
 // APRepPart is EncAPRepPart: the service's proof that it could read the ticket.
 type APRepPart struct {
 	CTime  time.Time
 	Subkey *etype.Key
-	Seq    uint32
-	HasSeq bool
+	Seq    uint32 // 0 when absent
 }
 
 // Encode returns the DER form.
 func (a APRepPart) Encode() []byte {
-	var sub, seq []byte
+	k := messages.EncAPRepPart{CTime: a.CTime.UTC(), Cusec: a.CTime.Nanosecond() / 1000, SequenceNumber: int64(a.Seq)}
 	if a.Subkey != nil {
-		sub = der.Field(2, encodeKey(a.Subkey))
+		k.Subkey = keyKrb(a.Subkey)
 	}
-	if a.HasSeq {
-		seq = der.Field(3, der.Int(int64(a.Seq)))
-	}
-	return der.TLV(der.App(encAPRep), der.Seq(der.Field(0, der.Time(a.CTime)), der.Field(1, der.Int(int64(a.CTime.Nanosecond()/1000))), sub, seq))
+	return app(k, asnAppTag.EncAPRepPart)
 }
 
 // ParseAPRepPart reads a decrypted EncAPRepPart.
 func ParseAPRepPart(b []byte) (APRepPart, error) {
-	return parse(b, func(d der.Dec) APRepPart {
-		app := d.Into(der.App(encAPRep))
-		endPadded(d)
-		s := app.Seq()
-		t, us := s.Field(0).Time(), micro(s.Field(1))
-		a := APRepPart{CTime: t.Add(time.Duration(us) * time.Microsecond)}
-		if f, ok := s.Opt(2); ok {
-			a.Subkey = decodeKey(f)
-		}
-		if f, ok := s.Opt(3); ok {
-			a.Seq, a.HasSeq = f.Uint32(), true
-		}
-		s.End()
-		return a
-	})
+	var k messages.EncAPRepPart
+	if err := unmarshal(b, plainPad, &k); err != nil {
+		return APRepPart{}, err
+	}
+	c := new(conv)
+	a := APRepPart{CTime: k.CTime.Add(c.micro(k.Cusec)), Seq: c.uint32(k.SequenceNumber)}
+	if k.Subkey.KeyValue != nil {
+		a.Subkey = c.key(k.Subkey)
+	}
+	return result(a, c)
+}
+
+// EncodePriv returns a KRB-PRIV around its encrypted part.
+func EncodePriv(e Encrypted) []byte {
+	k := messages.KRBPriv{PVNO: protoVer, MsgType: MsgPriv, EncPart: e.krb()}
+	return must(k.Marshal())
+}
+
+// ParsePriv reads a KRB-PRIV and returns its encrypted part.
+func ParsePriv(b []byte) (Encrypted, error) {
+	var k messages.KRBPriv
+	if err := unmarshal(b, 0, &k); err != nil {
+		return Encrypted{}, err
+	}
+	c := new(conv)
+	c.fail(k.PVNO == protoVer)
+	return result(c.encrypted(k.EncPart), c)
+}
+
+// PrivPart is EncKrbPrivPart.
+type PrivPart struct {
+	UserData []byte
+	Seq      uint32 // 0 when absent
+	Sender   Address
+}
+
+// Encode returns the DER form.
+func (p PrivPart) Encode() []byte {
+	return app(messages.EncKrbPrivPart{UserData: p.UserData, SequenceNumber: int64(p.Seq), SAddress: p.Sender.krb()}, asnAppTag.EncKrbPrivPart)
+}
+
+// ParsePrivPart reads a decrypted EncKrbPrivPart.
+func ParsePrivPart(b []byte) (PrivPart, error) {
+	var k messages.EncKrbPrivPart
+	if err := unmarshal(b, plainPad, &k); err != nil {
+		return PrivPart{}, err
+	}
+	c := new(conv)
+	return result(PrivPart{k.UserData, c.uint32(k.SequenceNumber), Address{k.SAddress.AddrType, k.SAddress.Address}}, c)
+}
+
+// ChangePassword is ChangePasswdData (RFC 3244 2). A nil Target is a change, any other one a set; the library knows
+// only the second, which Active Directory refuses to ordinary users.
+type ChangePassword struct {
+	New         []byte
+	Target      *Name
+	TargetRealm string
+}
+
+// changePassword has the target optional.
+type changePassword struct {
+	New    []byte              `asn1:"explicit,tag:0"`
+	Target types.PrincipalName `asn1:"optional,explicit,tag:1"`
+	Realm  string              `asn1:"generalstring,optional,explicit,tag:2"`
+}
+
+// Encode returns the DER form.
+func (c ChangePassword) Encode() []byte {
+	k := changePassword{New: c.New, Realm: c.TargetRealm}
+	if c.Target != nil {
+		k.Target = c.Target.krb()
+	}
+	return must(asn1.Marshal(k))
+}
+
+// Unmarshal reads the DER form.
+func (k *changePassword) Unmarshal(b []byte) error {
+	_, err := asn1.Unmarshal(b, k)
+	return err
+}
+
+// ParseChangePassword reads ChangePasswdData.
+func ParseChangePassword(b []byte) (ChangePassword, error) {
+	var k changePassword
+	if err := unmarshal(b, 0, &k); err != nil {
+		return ChangePassword{}, err
+	}
+	c := new(conv)
+	out := ChangePassword{New: k.New, TargetRealm: c.text(k.Realm)}
+	if k.Target.NameString != nil {
+		n := c.name(k.Target)
+		out.Target = &n
+	}
+	return result(out, c)
+}
+
+// extError is the data type of KERB-EXT-ERROR in KERB-ERROR-DATA (MS-KILE 2.2.2).
+const extError = 3
+
+// NTStatus returns the status of a KERB-EXT-ERROR in the e-data of a KRB-ERROR, 0 when there is none.
+func NTStatus(edata []byte) uint32 {
+	d := der.New(edata)
+	s := d.Seq()
+	kind := s.Field(1).Int()
+	f, ok := s.Opt(2)
+	b := f.Octets()
+	s.End()
+	if d.Err() != nil || !ok || kind != extError || len(b) != 12 { // status, reserved, flags
+		return 0
+	}
+	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
+}
+
+// EncodeNTStatus returns KERB-ERROR-DATA with a KERB-EXT-ERROR.
+func EncodeNTStatus(status uint32) []byte {
+	b := make([]byte, 12)
+	b[0], b[1], b[2], b[3], b[8] = byte(status), byte(status>>8), byte(status>>16), byte(status>>24), 1
+	return der.Seq(der.Field(1, der.Int(extError)), der.Field(2, der.Octets(b)))
 }

@@ -1,10 +1,14 @@
 package wire
 
 import (
-	"bytes"
+	"encoding/binary"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/jcmturner/gofork/encoding/asn1"
+	"github.com/jcmturner/gokrb5/v8/asn1tools"
+	"github.com/jcmturner/gokrb5/v8/types"
 
 	"github.com/adfedkit/adfedkit/internal/fold"
 	"github.com/adfedkit/adfedkit/internal/krb/der"
@@ -32,62 +36,106 @@ func Krbtgt(realm string) Name { return Name{NTSrvInst, []string{"krbtgt", realm
 // SPN returns the name of a service principal written service/host[/more].
 func SPN(s string) Name { return Name{NTSrvInst, strings.Split(s, "/")} }
 
-func (n Name) encode() []byte {
-	parts := make([][]byte, len(n.Parts))
-	for i, p := range n.Parts {
-		parts[i] = der.Text(p)
-	}
-	return der.Seq(der.Field(0, der.Int(int64(n.Type))), der.Field(1, der.Seq(parts...)))
+func (n Name) krb() types.PrincipalName {
+	return types.PrincipalName{NameType: n.Type, NameString: n.Parts}
 }
 
-func decodeName(d der.Dec) Name {
-	n := decodeAnyName(d)
-	if len(n.Parts) == 0 {
-		d.Fail()
-	}
-	return n
+// conv turns the library's values into ours and remembers the first one that is out of bounds.
+type conv struct{ bad bool }
+
+func (c *conv) fail(unless bool) {
+	c.bad = c.bad || !unless
 }
 
-// decodeAnyName allows a name without components: Heimdal sends it in errors about unreadable requests.
-func decodeAnyName(d der.Dec) Name {
-	s := d.Seq()
-	n := Name{Type: s.Field(0).Int32()}
-	for list := s.Field(1).Seq(); list.More(); {
-		// a GeneralString stands alone here, without a context tag
-		one := der.Sub(list.Raw(der.TagGeneralStr), d)
-		n.Parts = append(n.Parts, text(one))
-		if len(n.Parts) > maxNameParts {
-			d.Fail()
-		}
-	}
-	s.End()
-	return n
-}
-
-func text(d der.Dec) string {
-	s := d.Text()
-	if len(s) > maxText {
-		d.Fail()
-		return ""
-	}
+// text allows printable UTF-8 of bounded length.
+func (c *conv) text(s string) string {
+	c.fail(len(s) <= maxText && der.Printable([]byte(s)))
 	return s
 }
 
-// realm reads a realm name, which is never empty.
-func realm(d der.Dec) string {
-	s := text(d)
-	if s == "" {
-		d.Fail()
-	}
-	return s
+// realm is a text that is never empty.
+func (c *conv) realm(s string) string {
+	c.fail(s != "")
+	return c.text(s)
 }
+
+func (c *conv) name(n types.PrincipalName) Name {
+	c.fail(len(n.NameString) >= 1 && len(n.NameString) <= maxNameParts)
+	for _, p := range n.NameString {
+		c.text(p)
+	}
+	return Name{n.NameType, n.NameString}
+}
+
+// key refuses keys of unknown type or wrong length.
+func (c *conv) key(k types.EncryptionKey) *etype.Key {
+	defer clear(k.KeyValue)
+	out, err := etype.New(k.KeyType, k.KeyValue)
+	c.fail(err == nil)
+	return out
+}
+
+func (c *conv) micro(n int) time.Duration {
+	c.fail(n >= 0 && n <= 999999)
+	return time.Duration(n) * time.Microsecond
+}
+
+// uint32 takes negative 32-bit numbers as their unsigned twins: some peers encode them so.
+func (c *conv) uint32(n int64) uint32 {
+	c.fail(n >= -1<<31 && n < 1<<32)
+	return uint32(n) //nolint:gosec // checked above
+}
+
+func (c *conv) flags(b asn1.BitString) uint32 {
+	c.fail(len(b.Bytes) <= 8)
+	var four [4]byte
+	copy(four[:], b.Bytes)
+	return binary.BigEndian.Uint32(four[:])
+}
+
+func flagBits(v uint32) asn1.BitString {
+	return asn1.BitString{Bytes: binary.BigEndian.AppendUint32(nil, v), BitLength: 32}
+}
+
+// result returns v, or the zero value and an error.
+func result[T any](v T, c *conv) (T, error) {
+	if c.bad {
+		var zero T
+		return zero, der.ErrMalformed
+	}
+	return v, nil
+}
+
+// unmarshal lets the library decode b after our own look at its structure.
+func unmarshal(b []byte, pad int, into interface{ Unmarshal([]byte) error }) error {
+	if err := der.Check(b, pad); err != nil {
+		return err
+	}
+	if into.Unmarshal(b) != nil {
+		return der.ErrMalformed
+	}
+	return nil
+}
+
+// plainPad is how many zero bytes may follow a decrypted value.
+const plainPad = 16
+
+// must is for encoding our own values: the library fails only for types that it cannot encode at all.
+func must(b []byte, err error) []byte {
+	if err != nil {
+		panic("wire: encoding a message of our own: " + err.Error())
+	}
+	return b
+}
+
+// app encodes a value below an application tag.
+func app(v any, tag int) []byte { return asn1tools.AddASNAppTag(must(asn1.Marshal(v)), tag) }
 
 // Encrypted is EncryptedData of RFC 4120 5.2.9.
 type Encrypted struct {
-	EType   int32
-	KVNO    uint32
-	HasKVNO bool
-	Cipher  []byte
+	EType  int32
+	KVNO   uint32 // 0 when absent
+	Cipher []byte
 }
 
 // Seal encrypts plain into an Encrypted without a key version.
@@ -104,55 +152,28 @@ func (e Encrypted) Open(k *etype.Key, usage uint32) ([]byte, error) {
 	return k.Decrypt(usage, e.Cipher)
 }
 
+func (e Encrypted) krb() types.EncryptedData {
+	return types.EncryptedData{EType: e.EType, KVNO: int(e.KVNO), Cipher: e.Cipher}
+}
+
 // Encode returns the DER form.
 func (e Encrypted) Encode() []byte {
-	var kvno []byte
-	if e.HasKVNO {
-		kvno = der.Field(1, der.Int(int64(e.KVNO)))
-	}
-	return der.Seq(der.Field(0, der.Int(int64(e.EType))), kvno, der.Field(2, der.Octets(e.Cipher)))
+	k := e.krb()
+	return must(k.Marshal())
+}
+
+func (c *conv) encrypted(e types.EncryptedData) Encrypted {
+	return Encrypted{e.EType, c.uint32(int64(e.KVNO)), e.Cipher}
 }
 
 // ParseEncrypted reads one EncryptedData.
-func ParseEncrypted(b []byte) (Encrypted, error) { return parse(b, decodeEncrypted) }
-
-func decodeEncrypted(d der.Dec) Encrypted {
-	s := d.Seq()
-	e := Encrypted{EType: s.Field(0).Int32()}
-	if f, ok := s.Opt(1); ok {
-		e.KVNO, e.HasKVNO = f.Uint32(), true
+func ParseEncrypted(b []byte) (Encrypted, error) {
+	var e types.EncryptedData
+	if err := unmarshal(b, 0, &e); err != nil {
+		return Encrypted{}, err
 	}
-	e.Cipher = s.Field(2).Octets()
-	s.End()
-	return e
-}
-
-// parse runs a decoder over exactly b.
-func parse[T any](b []byte, decode func(der.Dec) T) (T, error) {
-	d := der.New(b)
-	v := decode(d)
-	if err := d.Err(); err != nil {
-		var zero T
-		return zero, err
-	}
-	return v, nil
-}
-
-func encodeKey(k *etype.Key) []byte {
-	return der.Seq(der.Field(0, der.Int(int64(k.Type()))), der.Field(1, der.Octets(k.Reveal())))
-}
-
-// decodeKey marks the message as malformed for a key of unknown type or wrong length.
-func decodeKey(d der.Dec) *etype.Key {
-	s := d.Seq()
-	et, b := s.Field(0).Int32(), s.Field(1).Octets()
-	s.End()
-	k, err := etype.New(et, b)
-	if err != nil {
-		d.Fail()
-		return nil
-	}
-	return k
+	c := new(conv)
+	return result(c.encrypted(e), c)
 }
 
 // PAData is one element of pre-authentication data.
@@ -161,27 +182,32 @@ type PAData struct {
 	Value []byte
 }
 
-// EncodePAData returns the METHOD-DATA form of a list.
-func EncodePAData(list []PAData) []byte {
-	parts := make([][]byte, len(list))
+func paKrb(list []PAData) types.PADataSequence {
+	out := make(types.PADataSequence, len(list))
 	for i, p := range list {
-		parts[i] = der.Seq(der.Field(1, der.Int(int64(p.Type))), der.Field(2, der.Octets(p.Value)))
+		out[i] = types.PAData{PADataType: p.Type, PADataValue: p.Value}
 	}
-	return der.Seq(parts...)
+	return out
 }
 
-// ParsePAData reads METHOD-DATA.
-func ParsePAData(b []byte) ([]PAData, error) { return parse(b, decodePAData) }
+// EncodePAData returns the METHOD-DATA form of a list.
+func EncodePAData(list []PAData) []byte { return must(asn1.Marshal(paKrb(list))) }
 
-func decodePAData(d der.Dec) []PAData {
+// ParsePAData reads METHOD-DATA of at most 64 elements.
+func ParsePAData(b []byte) ([]PAData, error) {
+	var list types.PADataSequence
+	if err := unmarshal(b, 0, &list); err != nil {
+		return nil, err
+	}
+	c := new(conv)
+	return result(c.padata(list), c)
+}
+
+func (c *conv) padata(list types.PADataSequence) []PAData {
+	c.fail(len(list) <= maxPAData)
 	var out []PAData
-	for list := d.Seq(); list.More(); {
-		s := list.Into(der.TagSeq)
-		out = append(out, PAData{s.Field(1).Int32(), s.Field(2).Octets()})
-		s.End()
-		if len(out) > maxPAData {
-			d.Fail()
-		}
+	for _, p := range list {
+		out = append(out, PAData{p.PADataType, p.PADataValue})
 	}
 	return out
 }
@@ -198,79 +224,49 @@ func FindPA(list []PAData, t int32) ([]byte, bool) {
 
 // ETypeInfo2 is one entry of PA-ETYPE-INFO2 (RFC 4120 5.2.7.5). Params is nil when absent.
 type ETypeInfo2 struct {
-	EType   int32
-	Salt    string
-	HasSalt bool
-	Params  []byte
+	EType  int32
+	Salt   string
+	Params []byte
 }
 
 // EncodeETypeInfo2 returns the DER form of a list.
 func EncodeETypeInfo2(list []ETypeInfo2) []byte {
-	parts := make([][]byte, len(list))
+	out := make(types.ETypeInfo2, len(list))
 	for i, e := range list {
-		var salt, params []byte
-		if e.HasSalt {
-			salt = der.Field(1, der.Text(e.Salt))
-		}
-		if e.Params != nil {
-			params = der.Field(2, der.Octets(e.Params))
-		}
-		parts[i] = der.Seq(der.Field(0, der.Int(int64(e.EType))), salt, params)
+		out[i] = types.ETypeInfo2Entry{EType: e.EType, Salt: e.Salt, S2KParams: e.Params}
 	}
-	return der.Seq(parts...)
+	return must(asn1.Marshal(out))
 }
 
 // ParseETypeInfo2 reads 1 to 32 entries.
 func ParseETypeInfo2(b []byte) ([]ETypeInfo2, error) {
-	return parse(b, func(d der.Dec) []ETypeInfo2 {
-		var out []ETypeInfo2
-		for list := d.Seq(); list.More(); {
-			s := list.Into(der.TagSeq)
-			e := ETypeInfo2{EType: s.Field(0).Int32()}
-			if f, ok := s.Opt(1); ok {
-				e.Salt, e.HasSalt = f.Text(), true
-			}
-			if f, ok := s.Opt(2); ok {
-				e.Params = append([]byte{}, f.Octets()...)
-			}
-			s.End()
-			out = append(out, e)
-			if len(out) > maxInfo2 || len(e.Salt) > maxSalt {
-				d.Fail()
-			}
-		}
-		if len(out) == 0 {
-			d.Fail()
-		}
-		return out
-	})
+	var list types.ETypeInfo2
+	if err := unmarshal(b, 0, &list); err != nil {
+		return nil, err
+	}
+	c := new(conv)
+	c.fail(len(list) >= 1 && len(list) <= maxInfo2)
+	var out []ETypeInfo2
+	for _, e := range list {
+		c.fail(len(e.Salt) <= maxSalt)
+		out = append(out, ETypeInfo2{e.EType, c.text(e.Salt), e.S2KParams})
+	}
+	return result(out, c)
 }
 
 // EncodeTimestamp returns PA-ENC-TS-ENC.
 func EncodeTimestamp(t time.Time) []byte {
-	return der.Seq(der.Field(0, der.Time(t)), der.Field(1, der.Int(int64(t.Nanosecond()/1000))))
+	return must(asn1.Marshal(types.PAEncTSEnc{PATimestamp: t.UTC(), PAUSec: t.Nanosecond() / 1000}))
 }
 
 // ParseTimestamp reads PA-ENC-TS-ENC.
 func ParseTimestamp(b []byte) (time.Time, error) {
-	return parse(b, func(d der.Dec) time.Time {
-		s := d.Seq()
-		t := s.Field(0).Time()
-		if f, ok := s.Opt(1); ok {
-			t = t.Add(time.Duration(micro(f)) * time.Microsecond)
-		}
-		s.End()
-		return t
-	})
-}
-
-func micro(d der.Dec) int32 {
-	v := d.Int32()
-	if v < 0 || v > 999999 {
-		d.Fail()
-		return 0
+	var p types.PAEncTSEnc
+	if err := unmarshal(b, plainPad, &p); err != nil {
+		return time.Time{}, err
 	}
-	return v
+	c := new(conv)
+	return result(p.PATimestamp.Add(c.micro(p.PAUSec)), c)
 }
 
 // AuthData is one element of AuthorizationData.
@@ -279,27 +275,32 @@ type AuthData struct {
 	Data []byte
 }
 
-// EncodeAuthData returns the DER form of a list.
-func EncodeAuthData(list []AuthData) []byte {
-	parts := make([][]byte, len(list))
-	for i, a := range list {
-		parts[i] = der.Seq(der.Field(0, der.Int(int64(a.Type))), der.Field(1, der.Octets(a.Data)))
+func authKrb(list []AuthData) types.AuthorizationData {
+	var out types.AuthorizationData
+	for _, a := range list {
+		out = append(out, types.AuthorizationDataEntry{ADType: a.Type, ADData: a.Data})
 	}
-	return der.Seq(parts...)
+	return out
 }
 
-// ParseAuthData reads a list of at most 64 elements.
-func ParseAuthData(b []byte) ([]AuthData, error) { return parse(b, decodeAuthData) }
+// EncodeAuthData returns the DER form of a list.
+func EncodeAuthData(list []AuthData) []byte { return must(asn1.Marshal(authKrb(list))) }
 
-func decodeAuthData(d der.Dec) []AuthData {
+// ParseAuthData reads a list of at most 64 elements.
+func ParseAuthData(b []byte) ([]AuthData, error) {
+	var list types.AuthorizationData
+	if err := unmarshal(b, 0, &list); err != nil {
+		return nil, err
+	}
+	c := new(conv)
+	return result(c.authData(list), c)
+}
+
+func (c *conv) authData(list types.AuthorizationData) []AuthData {
+	c.fail(len(list) <= maxAuthData)
 	var out []AuthData
-	for list := d.Seq(); list.More(); {
-		s := list.Into(der.TagSeq)
-		out = append(out, AuthData{s.Field(0).Int32(), bytes.Clone(s.Field(1).Octets())}) // callers clear the plaintext
-		s.End()
-		if len(out) > maxAuthData {
-			d.Fail()
-		}
+	for _, a := range list {
+		out = append(out, AuthData{a.ADType, a.ADData})
 	}
 	return out
 }
@@ -310,44 +311,29 @@ type Checksum struct {
 	Sum  []byte
 }
 
-func (c Checksum) encode() []byte {
-	return der.Seq(der.Field(0, der.Int(int64(c.Type))), der.Field(1, der.Octets(c.Sum)))
-}
-
-func decodeChecksum(d der.Dec) Checksum {
-	s := d.Seq()
-	c := Checksum{s.Field(0).Int32(), s.Field(1).Octets()}
-	s.End()
-	return c
-}
-
 // Address is a HostAddress.
 type Address struct {
 	Type int32
 	Data []byte
 }
 
-func encodeAddresses(list []Address) []byte {
-	parts := make([][]byte, len(list))
-	for i, a := range list {
-		parts[i] = der.Seq(der.Field(0, der.Int(int64(a.Type))), der.Field(1, der.Octets(a.Data)))
-	}
-	return der.Seq(parts...)
-}
-
-func decodeAddresses(d der.Dec) []Address {
-	var out []Address
-	for list := d.Seq(); list.More(); {
-		out = append(out, decodeAddress(list.Into(der.TagSeq)))
-		if len(out) > maxAddresses {
-			d.Fail()
-		}
+func addressesKrb(list []Address) types.HostAddresses {
+	var out types.HostAddresses
+	for _, a := range list {
+		out = append(out, a.krb())
 	}
 	return out
 }
 
-func decodeAddress(s der.Dec) Address {
-	a := Address{s.Field(0).Int32(), bytes.Clone(s.Field(1).Octets())}
-	s.End()
-	return a
+func (a Address) krb() types.HostAddress {
+	return types.HostAddress{AddrType: a.Type, Address: a.Data}
+}
+
+func (c *conv) addresses(list types.HostAddresses) []Address {
+	c.fail(len(list) <= maxAddresses)
+	var out []Address
+	for _, a := range list {
+		out = append(out, Address{a.AddrType, a.Address})
+	}
+	return out
 }
