@@ -39,7 +39,7 @@ func (a *app) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", a.healthz)
 	mux.Handle("/saml/", a.sp.Handler())
 	mux.Handle("/federation", a.console)
-	mux.HandleFunc("GET /static/style.css", a.style)
+	mux.HandleFunc("GET /static/{file}", a.static)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		a.render.fail(w, r, samlhttp.ErrorPage{Status: http.StatusNotFound, Public: "There is nothing at this address."})
 	})
@@ -48,9 +48,15 @@ func (a *app) routes() http.Handler {
 	return guard.Handler(mux)
 }
 
-func (a *app) style(w http.ResponseWriter, r *http.Request) {
+// static serves the stylesheet and the icon.
+func (a *app) static(w http.ResponseWriter, r *http.Request) {
+	file := r.PathValue("file")
+	if file != "style.css" && file != "icon.svg" {
+		http.NotFound(w, r)
+		return
+	}
 	w.Header().Set("Cache-Control", "max-age=300")
-	http.ServeFileFS(w, r, web, "web/style.css")
+	http.ServeFileFS(w, r, web, "web/"+file)
 }
 
 func (a *app) healthz(w http.ResponseWriter, _ *http.Request) {
