@@ -37,6 +37,7 @@ type gate struct {
 	entries  int
 	bytes    int
 	maxItems int
+	wide     bool // the next answer is not paged
 }
 
 func newGate(nc net.Conn, lim *Limits) *gate {
@@ -152,6 +153,9 @@ func (g *gate) failure() error {
 func (g *gate) arm(ctx context.Context) (disarm func()) {
 	g.mu.Lock()
 	g.armed, g.entries, g.bytes, g.maxItems = true, 0, 0, 2*g.lim.PageSize+1000
+	if g.wide {
+		g.maxItems, g.wide = maxElements, false
+	}
 	g.timer = time.AfterFunc(g.lim.ReplyTimeout, func() { g.fail(errReplyTimeout) })
 	g.mu.Unlock()
 	stop := context.AfterFunc(ctx, func() { g.fail(context.Cause(ctx)) })
@@ -162,4 +166,11 @@ func (g *gate) arm(ctx context.Context) (disarm func()) {
 		g.timer.Stop()
 		g.armed = false
 	}
+}
+
+// widen allows the next answer to have more entries than a page.
+func (g *gate) widen() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.wide = true
 }

@@ -218,6 +218,12 @@ func (c *conn) ask(ctx context.Context, q Query, controls []ldap.Control, before
 	return res, nil
 }
 
+// askWide is ask for an answer that the server does not cut into pages.
+func (c *conn) askWide(ctx context.Context, q Query, controls []ldap.Control) (*ldap.SearchResult, error) {
+	c.gate.widen()
+	return c.ask(ctx, q, controls, 0)
+}
+
 func (c *conn) searchError(err error, base string, before, got int) error {
 	if le, ok := errors.AsType[*limitError](err); ok {
 		return &IncompleteError{Base: base, Reason: le.Error(), Got: got}
