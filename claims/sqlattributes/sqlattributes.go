@@ -127,7 +127,9 @@ func (x *scanner) over(s string) {
 		c := s[i]
 		switch x.quote {
 		case 0:
-			x.open(c)
+			if x.open(c); x.quote == '/' {
+				c = 0 // the star that opens a comment does not close it
+			}
 		case '-':
 			if c == '\n' {
 				x.quote = 0
