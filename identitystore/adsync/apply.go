@@ -17,6 +17,8 @@ type state struct {
 	Run       string    `json:"run"`
 	PlanHash  string    `json:"planHash"`
 	At        time.Time `json:"at"`
+	// Principals are the objectGUIDs of assigned principals by kind and folded name.
+	Principals map[string]string `json:"principals,omitempty"`
 }
 
 func (e *Engine) stateName() string { return "adsync/" + e.cfg.Source }
@@ -58,7 +60,11 @@ func (e *Engine) apply(ctx context.Context, plan *identitystore.Plan, run string
 }
 
 func (e *Engine) remember(ctx context.Context, tx *identitystore.Tx, plan *identitystore.Plan, run string) error {
-	doc, err := json.Marshal(state{plan.Scope, plan.Mapping, plan.Snapshot, run, plan.Hash(), tx.Now()})
+	before, err := e.lastState(ctx, tx)
+	if err != nil {
+		return err
+	}
+	doc, err := json.Marshal(state{plan.Scope, plan.Mapping, plan.Snapshot, run, plan.Hash(), tx.Now(), remembered(plan, before.Principals)})
 	if err != nil {
 		return err
 	}

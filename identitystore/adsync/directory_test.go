@@ -277,6 +277,49 @@ func TestDirectoryExpiredAccountAndMapping(t *testing.T) {
 	require.False(t, e.record(alice.GUID()).Enabled())
 }
 
+// TestScenarioT08PrincipalsAreBound: an assigned group may be renamed; another one that takes its name gets nothing.
+func TestScenarioT08PrincipalsAreBound(t *testing.T) {
+	t.Parallel()
+	e := newEstate(t, directorytest.Config{})
+	g, alice, bob := e.corp.AddGroup(directorytest.Group{Name: "G"}), e.person("alice"), e.person("bob")
+	e.corp.AddMember(g, alice)
+	e.assignNames(`GROUP CORP\G`, "GROUP g@corp.example.test", "USER bob@example.com", "USER nobody@example.com", `USER CORP\svc-sync`)
+	e.run(adsync.StateApplied)
+	e.corp.Rename(g, "New name")
+	e.corp.Set(g, "sAMAccountName", "Renamed")
+	e.corp.Set(bob, "userPrincipalName", "robert@example.com")
+	res := e.run(adsync.StateApplied)
+	require.Equal(t, []identitystore.Skipped{{Object: "nobody@example.com", Reason: adsync.SkipPrincipalNotFound}}, res.Plan.Skipped)
+	require.Equal(t, []string{"Renamed"}, e.groupsOf(alice.GUID()))
+	require.Equal(t, "robert@example.com", e.record(bob.GUID()).UserName)
+	require.Equal(t, g.GUID(), res.Plan.Principal("group", `corp\g`))
+	require.Equal(t, g.GUID(), res.Plan.Principal("group", "G@corp.example.test"))
+	e.run(adsync.StateUnchanged)
+
+	thief := e.corp.AddGroup(directorytest.Group{Name: "G"})
+	e.corp.AddMember(thief, e.person("mallory"))
+	e.run(adsync.StateUnchanged)
+	e.corp.Delete(g)
+	e.corp.Delete(bob)
+	res = e.run(adsync.StateApplied)
+	require.Len(t, res.Plan.Skipped, 4)
+	e.run(adsync.StateUnchanged)
+	require.Nil(t, e.groupRecord(thief.GUID()))
+	again := e.corp.AddUser(directorytest.User{Name: "bob2", UPN: "bob@example.com"})
+	e.corp.Restore(g)
+	e.run(adsync.StateApplied)
+	require.True(t, e.record(again.GUID()).Link.InScope(), "a user is assigned by name again")
+	require.True(t, e.groupRecord(g.GUID()).Link.InScope())
+	e.assignNames(`GROUP CORP\G`, `USER CORP\svc-sync`) // still the same assignment
+	e.run(adsync.StateApplied)
+	require.Nil(t, e.groupRecord(thief.GUID()))
+	e.assignNames()
+	e.run(adsync.StateApplied)
+	e.assignNames(`GROUP CORP\G`) // a new assignment
+	e.run(adsync.StateApplied)
+	require.NotNil(t, e.groupRecord(thief.GUID()))
+}
+
 // TestSignInWritesWhatARunWrites: a sign-in before the first run, and one after it, make nothing for the next run to do.
 func TestSignInWritesWhatARunWrites(t *testing.T) {
 	t.Parallel()

@@ -187,7 +187,7 @@ func (e *Engine) run(ctx context.Context, scope Scope, approve string, res *Resu
 
 func (e *Engine) read(ctx context.Context, scope Scope, run string) (*Snapshot, error) {
 	e.cfg.Observer.Stage(ctx, run, StageRead, 0)
-	snap, err := e.cfg.From.Read(ctx, scope)
+	snap, err := e.readBound(ctx, scope)
 	if err != nil {
 		return nil, err
 	}

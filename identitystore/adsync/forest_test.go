@@ -85,6 +85,7 @@ func (f *forest) Read(ctx context.Context, scope adsync.Scope) (*adsync.Snapshot
 	for _, p := range scope.Principals {
 		if o := f.find(p); o != nil {
 			queue = append(queue, o.GUID)
+			s.Principals = append(s.Principals, adsync.ResolvedPrincipal{Kind: p.Kind, Text: p.Text, GUID: o.GUID})
 		} else {
 			s.Skipped = append(s.Skipped, adsync.Skipped{Object: p.Text, Reason: adsync.SkipPrincipalNotFound})
 		}
@@ -119,7 +120,7 @@ func (f *forest) Read(ctx context.Context, scope adsync.Scope) (*adsync.Snapshot
 
 func (f *forest) find(p adsync.Principal) *adsync.Object {
 	for _, o := range f.objects {
-		if o.Kind == p.Kind && (o.GUID == p.Text || strings.EqualFold(o.Name, p.Text)) {
+		if o.Kind == p.Kind && (o.GUID == strings.Trim(p.Text, "{}") || strings.EqualFold(o.Name, p.Text)) {
 			return o
 		}
 	}
