@@ -295,7 +295,9 @@ func (v *validation) places(root xmlgate.Elem, decrypted bool) error {
 	for el := range root.Descendants() {
 		switch local := el.Local(); {
 		case local == "Signature" && el.Space() == nsDSig:
-			if p := el.Parent(); p != root && p != assertion && !advised(el, assertion) {
+			p := el.Parent()
+			known := p == root || p == assertion || !decrypted && p.Parent() == root && p.Is(nsAssertion, "Assertion") // a second assertion is refused as such
+			if !known && !advised(el, assertion) {
 				return reject(ReasonSignatureShape, "a Signature where none belongs", nil)
 			}
 		case el != root && (local == "Assertion" || local == "EncryptedAssertion") && el.Space() == nsAssertion:

@@ -118,11 +118,15 @@ func (p Policy) place(el xmlgate.Elem) (xmlgate.Elem, *Error) {
 	case n > 1:
 		return sig, refuse(ReasonShape, "more than one Signature")
 	}
-	first := el.First()
-	if el.Space() != metadataSpace && first.Is(samlSpace, "Issuer") {
-		first = first.Next()
+	want := el.First()
+	if issuer, n := el.Only(samlSpace, "Issuer"); n > 0 && el.Space() != metadataSpace {
+		if want != issuer {
+			want = xmlgate.Elem{} // Issuer comes first wherever there is one
+		} else {
+			want = issuer.Next()
+		}
 	}
-	if first != sig && !p.Misplaced {
+	if want != sig && !p.Misplaced {
 		return sig, refuse(ReasonShape, "Signature is not where the schema puts it")
 	}
 	return sig, nil
