@@ -107,7 +107,11 @@ func (k *KDC) as(req wire.KDCReq, network string) []byte {
 	}
 	key := a.key(et)
 	if hasProof {
-		if code := k.checkProof(a, sealed); code != 0 {
+		switch code := k.checkProof(a, sealed); code {
+		case 0:
+		case wire.ErrClientRevoked:
+			return k.stateError(a, *req.SName)
+		default:
 			return k.krbError(code, *req.SName, k.hints(a, req.ETypes))
 		}
 		key = a.key(sealed.EType)

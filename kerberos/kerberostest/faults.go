@@ -394,8 +394,6 @@ func (k *KDC) spoilPAC(kind int, b []byte) []byte {
 		b[at(pac.TypeServerChecksum)+4] ^= 1
 	case k.has(FaultPACKDCSum):
 		b[at(pac.TypeKDCChecksum)+4] ^= 1
-	case k.has(FaultPACFullSum):
-		b[at(pac.TypeFullChecksum)+4] ^= 1
 	case k.has(FaultPACChangedContent):
 		b[at(pac.TypeLogonInfo)+30] ^= 1
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/adfedkit/adfedkit/internal/krb/etype"
 	"github.com/adfedkit/adfedkit/internal/krb/pacenc"
 	"github.com/adfedkit/adfedkit/internal/krb/wire"
 	"github.com/adfedkit/adfedkit/internal/sid"
@@ -98,5 +99,9 @@ func (k *KDC) attachPAC(o *issue) {
 	}
 	list = append(list, pacenc.Signature(pac.TypeFullChecksum, krbtgt))
 	list = k.spoilSignatures(o.kind, list)
-	o.part.AuthData = wrapPAC(k.spoilPAC(o.kind, pacenc.Build(list, o.tktKey, krbtgt)))
+	full := krbtgt
+	if k.has(FaultPACFullSum) {
+		full, _ = etype.Random(krbtgt.Type())
+	}
+	o.part.AuthData = wrapPAC(k.spoilPAC(o.kind, pacenc.Build(list, o.tktKey, krbtgt, full)))
 }

@@ -262,9 +262,10 @@ func Join(list []Buffer) ([]byte, []int) {
 
 const usage = 17
 
-// Build joins the buffers and fills the signatures among them: full (19), server (6) and KDC (7). The ticket
+// Build joins the buffers and fills the signatures among them: full (19), server (6) and KDC (7). full is the krbtgt key
+// too, except in a KDC that signs wrongly on purpose. The ticket
 // signature (16) is filled by the caller before, since it covers the ticket.
-func Build(list []Buffer, server, krbtgt *etype.Key) []byte {
+func Build(list []Buffer, server, krbtgt, full *etype.Key) []byte {
 	out, at := Join(list)
 	fill := func(kind uint32, k *etype.Key, data func() []byte) {
 		for i, b := range list {
@@ -275,7 +276,7 @@ func Build(list []Buffer, server, krbtgt *etype.Key) []byte {
 		}
 	}
 	whole := func() []byte { return append([]byte(nil), out...) }
-	fill(19, krbtgt, whole)
+	fill(19, full, whole)
 	var serverSum []byte
 	fill(6, server, whole)
 	for i, b := range list {
