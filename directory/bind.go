@@ -29,8 +29,59 @@ type Protector interface {
 // A BindSession is a connection on which a [Binder] works. It is valid only during Bind.
 type BindSession struct{ c *conn }
 
-// Host returns the server's host name as configured or discovered: the host part of its service principal name.
+// Host returns the server's host name or address as configured or discovered.
 func (s *BindSession) Host() string { return s.c.server.ep.host }
+
+// ServiceHost returns the host part of the server's service principal name. For a server that is configured by its address
+// it is what the server's rootDSE says, if that is a host of the domain: the server still has to prove itself with a
+// ticket for that name.
+func (s *BindSession) ServiceHost(ctx context.Context) (string, error) {
+	host := s.Host()
+	if net.ParseIP(host) == nil {
+		return host, nil
+	}
+	if s.c.ldap != nil {
+		return "", errors.New("directory: ServiceHost after a bind")
+	}
+	name, err := s.c.firstHostName(ctx)
+	if err != nil {
+		return "", err
+	}
+	if !strings.HasSuffix(foldName(name), "."+foldName(s.Realm())) {
+		return "", &ResultError{Op: "rootDSE", Code: codeUnavailable, Diagnostic: "dnsHostName is no host of the domain"}
+	}
+	return name, nil
+}
+
+// firstHostName asks for dnsHostName before any bind, in the first life of the connection.
+func (c *conn) firstHostName(ctx context.Context) (string, error) {
+	id, err := c.send(ctx, ldapwire.SearchRequest{
+		Filter: &ldapwire.Filter{Op: ldapwire.FilterPresent, Attr: "objectClass"}, Attributes: []string{"dnsHostName"},
+	}.Encode())
+	if err != nil {
+		return "", err
+	}
+	name := ""
+	for range 10 {
+		m, err := c.recv(ctx, id)
+		if err != nil {
+			return "", err
+		}
+		if m.Op.Tag == ldapwire.OpSearchDone {
+			break
+		}
+		e, err := ldapwire.ParseSearchEntry(m.Op)
+		if m.Op.Tag != ldapwire.OpSearchEntry || err != nil {
+			return "", c.fail(ctx, "rootDSE", ldapwire.ErrMalformed)
+		}
+		for _, a := range e.Attributes {
+			if strings.EqualFold(a.Name, "dnsHostName") && len(a.Values) == 1 {
+				name = string(a.Values[0])
+			}
+		}
+	}
+	return name, nil
+}
 
 // Realm returns the DNS name of the domain.
 func (s *BindSession) Realm() string { return s.c.server.dom.cfg.DNS }
