@@ -102,6 +102,13 @@ func NewLogoutService(cfg LogoutServiceConfig) (*LogoutService, error) {
 	return &LogoutService{cfg: cfg, signer: s}, nil
 }
 
+// WithPeer returns a copy that looks partners up with peer: those of one tenant.
+func (l *LogoutService) WithPeer(peer func(ctx context.Context, entityID string) (LogoutPeer, error)) *LogoutService {
+	c := *l
+	c.cfg.Peer = peer
+	return &c
+}
+
 // AcceptRequest verifies a LogoutRequest: known issuer, signature, time, Destination, not seen before.
 func (l *LogoutService) AcceptRequest(ctx context.Context, m *Message) (*LogoutRequest, LogoutPeer, error) {
 	el, h, peer, err := l.accept(ctx, m, "LogoutRequest", FieldRequest)

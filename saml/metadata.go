@@ -2,6 +2,7 @@ package saml
 
 import (
 	"crypto"
+	"crypto/rsa"
 	"crypto/x509"
 	"time"
 )
@@ -20,6 +21,19 @@ type Metadata struct {
 
 	// Verified says that a signature over this entity was verified with a key of [MetadataOptions]. Set by parsing.
 	Verified bool
+	// Warnings holds stable words for what was passed over in parsing: cache_duration for one that is malformed.
+	Warnings []string
+
+	characters    int  // of the document it came from
+	byteOrderMark bool // at its beginning
+}
+
+func rsaBits(c *x509.Certificate) int {
+	k, ok := c.PublicKey.(*rsa.PublicKey)
+	if !ok {
+		return 0
+	}
+	return k.N.BitLen()
 }
 
 // SSODescriptor is what both roles have in common (section 2.4.2).

@@ -1,6 +1,7 @@
 package saml
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/x509"
 	"encoding/base64"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/adfedkit/adfedkit/internal/clock"
 	"github.com/adfedkit/adfedkit/internal/xmlgate"
@@ -94,6 +96,7 @@ func parseMetadata(raw []byte, opts MetadataOptions) ([]readEntity, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.characters, r.bom = utf8.RuneCount(raw), bytes.HasPrefix(raw, []byte("\xef\xbb\xbf"))
 	root := doc.Root()
 	if !root.Is(nsMetadata, "EntityDescriptor") && !root.Is(nsMetadata, "EntitiesDescriptor") {
 		return nil, reject(ReasonMetadata, "root element is neither EntityDescriptor nor EntitiesDescriptor", nil)
@@ -109,6 +112,7 @@ type scope struct {
 	validUntil time.Time
 	cache      time.Duration
 	verified   bool
+	warnings   []string
 }
 
 type metadataReader struct {
@@ -116,6 +120,9 @@ type metadataReader struct {
 	now  time.Time
 	seen map[string]bool
 	out  []readEntity
+
+	characters int
+	bom        bool
 }
 
 // element reads an entity or a group. With pinned keys a signature that stands here must verify, and everything below is
@@ -156,8 +163,9 @@ func (s *scope) narrow(el xmlgate.Elem) error {
 	s.validUntil = earliest(s.validUntil, until)
 	if v, ok := el.Attr("cacheDuration"); ok {
 		d, err := parseDuration(v)
-		if err != nil {
-			return reject(ReasonMetadata, "cacheDuration", err)
+		if err != nil { // only advice about refreshing
+			s.warnings = append(s.warnings[:len(s.warnings):len(s.warnings)], "cache_duration")
+			return nil
 		}
 		if d = min(max(d, minCacheDuration), maxCacheDuration); s.cache == 0 || d < s.cache {
 			s.cache = d
@@ -197,7 +205,7 @@ func (r *metadataReader) entity(el xmlgate.Elem, s scope) error {
 	if r.opts.EntityID != "" && id != r.opts.EntityID {
 		return nil // another entity's faults are not ours
 	}
-	m := &Metadata{EntityID: id, ValidUntil: s.validUntil, CacheDuration: s.cache, Verified: s.verified}
+	m := &Metadata{EntityID: id, ValidUntil: s.validUntil, CacheDuration: s.cache, Verified: s.verified, Warnings: s.warnings, characters: r.characters, byteOrderMark: r.bom}
 	for c := range el.Children() {
 		if err := r.child(m, c); err != nil {
 			return err

@@ -101,7 +101,7 @@ func NewServiceProvider(cfg ServiceProviderConfig) (*ServiceProvider, error) {
 		return p, err
 	}
 	p.logout, err = saml.NewLogoutService(saml.LogoutServiceConfig{
-		EntityID: cfg.EntityID, Key: *cfg.Key, Locations: []string{cfg.BaseURL + PathSLO}, Peer: p.logoutPeer, Replay: cfg.Replay,
+		EntityID: cfg.EntityID, Key: *cfg.Key, Locations: []string{cfg.BaseURL + PathSLO}, Peer: p.logoutPeer(""), Replay: cfg.Replay,
 		ClockSkew: cfg.ClockSkew, Now: cfg.Now,
 	})
 	return p, err

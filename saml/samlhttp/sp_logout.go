@@ -23,15 +23,23 @@ const (
 // pendingLogout is the request that an answer must name.
 type pendingLogout struct{ ID, IdP, Target string }
 
-func (p *ServiceProvider) logoutPeer(ctx context.Context, entityID string) (saml.LogoutPeer, error) {
-	if entityID == "" {
-		return saml.LogoutPeer{}, saml.ErrNotFound
+// logoutPeer looks partners of one tenant up.
+func (p *ServiceProvider) logoutPeer(tenant string) func(context.Context, string) (saml.LogoutPeer, error) {
+	return func(ctx context.Context, entityID string) (saml.LogoutPeer, error) {
+		if entityID == "" {
+			return saml.LogoutPeer{}, saml.ErrNotFound
+		}
+		partner, err := p.cfg.Partners.Partner(ctx, tenant, entityID)
+		if err != nil {
+			return saml.LogoutPeer{}, err
+		}
+		return peerOf(partner), nil
 	}
-	partner, err := p.cfg.Partners.Partner(ctx, "", entityID)
-	if err != nil {
-		return saml.LogoutPeer{}, err
-	}
-	return peerOf(partner), nil
+}
+
+// logoutFor returns the service for the tenant of a request.
+func (p *ServiceProvider) logoutFor(r *http.Request) *saml.LogoutService {
+	return p.logout.WithPeer(p.logoutPeer(p.cfg.Tenant(r)))
 }
 
 func peerOf(partner Partner) saml.LogoutPeer {
@@ -109,7 +117,7 @@ func (p *ServiceProvider) SLO(w http.ResponseWriter, r *http.Request) {
 		p.logoutAnswer(w, r, msg)
 		return
 	}
-	req, peer, err := p.logout.AcceptRequest(r.Context(), msg)
+	req, peer, err := p.logoutFor(r).AcceptRequest(r.Context(), msg)
 	if err != nil {
 		p.refuse(w, r, err)
 		return
@@ -154,7 +162,7 @@ func (p *ServiceProvider) logoutAnswer(w http.ResponseWriter, r *http.Request, m
 		p.signedOut(w, true)
 		return
 	}
-	resp, err := p.logout.AcceptResponse(r.Context(), msg, q.IdP, q.ID)
+	resp, err := p.logoutFor(r).AcceptResponse(r.Context(), msg, q.IdP, q.ID)
 	if err != nil {
 		p.refuse(w, r, err)
 		return
@@ -177,7 +185,7 @@ func (p *ServiceProvider) backChannel(w http.ResponseWriter, r *http.Request) {
 	msg, err := saml.UnwrapSOAP(envelope)
 	var req *saml.LogoutRequest
 	if err == nil {
-		req, _, err = p.logout.AcceptRequest(r.Context(), msg)
+		req, _, err = p.logoutFor(r).AcceptRequest(r.Context(), msg)
 	}
 	if err == nil {
 		err = p.revoke(r.Context(), req.Issuer, req.NameID.Value, req.SessionIndexes)

@@ -1,0 +1,275 @@
+package saml
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"iter"
+	"strings"
+)
+
+const (
+	maxStreamTag    = 64 << 10 // one start tag of an aggregate
+	maxStreamEntity = 4 << 20  // one entity; the biggest AD FS document has 71 KB
+	defaultStream   = 1 << 30  // an aggregate; eduGAIN has about 100 MB
+)
+
+// StreamMetadata yields the entities of an aggregate one by one, so that memory is bounded by the largest entity and not by the
+// document. Each entity passes the same gate and the same checks as in [ParseMetadata], with validUntil and namespaces of the
+// groups around it. The signature of the aggregate as a whole cannot be verified that way: with TrustedKeys only entities that
+// are signed themselves are accepted. MaxBytes bounds the whole document (0 = 1 GiB). The sequence ends at the first error in the
+// structure of the document; an unusable entity is an error beside which the sequence goes on.
+func StreamMetadata(r io.Reader, opts MetadataOptions) iter.Seq2[*Metadata, error] {
+	return func(yield func(*Metadata, error) bool) {
+		limit := int64(opts.MaxBytes)
+		if limit <= 0 {
+			limit = defaultStream
+		}
+		capped := &io.LimitedReader{R: r, N: limit + 1}
+		s := &metadataStream{r: bufio.NewReaderSize(capped, maxStreamTag), opts: opts, seen: map[string]bool{}}
+		err := s.run(yield)
+		if capped.N <= 0 {
+			err = reject(ReasonTooLarge, "metadata aggregate", nil)
+		}
+		if err != nil && !errors.Is(err, errStopped) {
+			yield(nil, err)
+		}
+	}
+}
+
+var errStopped = errors.New("saml: iteration stopped") //nolint:gochecknoglobals // internal signal
+
+// metadataStream cuts an aggregate into entities. It knows just enough of XML to find where a start tag ends and where its element
+// does; everything that it cuts out then goes through the gate, wrapped into the start tags of its groups.
+type metadataStream struct {
+	r      *bufio.Reader
+	opts   MetadataOptions
+	groups []string // start tags of the open groups, as received
+	seen   map[string]bool
+}
+
+func (s *metadataStream) run(yield func(*Metadata, error) bool) error {
+	started := false
+	for {
+		tag, err := s.tag(nil)
+		switch {
+		case errors.Is(err, io.EOF) && started && len(s.groups) == 0:
+			return nil
+		case errors.Is(err, io.EOF):
+			return reject(ReasonMalformedXML, "aggregate ends early", io.ErrUnexpectedEOF)
+		case err != nil:
+			return err
+		case started && len(s.groups) == 0:
+			return reject(ReasonMalformedXML, "content after the aggregate", nil)
+		}
+		started = true
+		if err := s.step(tag, yield); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *metadataStream) step(tag string, yield func(*Metadata, error) bool) error {
+	local, closing, empty := tagName(tag)
+	switch {
+	case closing:
+		if local != "EntitiesDescriptor" || len(s.groups) == 0 {
+			return reject(ReasonMalformedXML, "unexpected end tag", nil)
+		}
+		s.groups = s.groups[:len(s.groups)-1]
+		return nil
+	case local == "EntitiesDescriptor":
+		if len(s.groups) >= maxGroupDepth {
+			return reject(ReasonMetadata, "groups are nested too deep", nil)
+		}
+		if !empty {
+			s.groups = append(s.groups, tag)
+		}
+		return nil
+	}
+	var buf bytes.Buffer
+	keep := &buf
+	if local != "EntityDescriptor" {
+		keep = nil // Signature, Extensions
+	} else {
+		buf.WriteString(tag)
+	}
+	if !empty {
+		if err := s.skip(keep); err != nil {
+			return err
+		}
+	}
+	if keep == nil {
+		return nil
+	}
+	return s.entity(buf.String(), yield)
+}
+
+// entity parses one entity in the context of its groups.
+func (s *metadataStream) entity(text string, yield func(*Metadata, error) bool) error {
+	var doc strings.Builder
+	for _, g := range s.groups {
+		doc.WriteString(g)
+	}
+	doc.WriteString(text)
+	for i := range s.groups {
+		name := strings.FieldsFunc(s.groups[len(s.groups)-1-i][1:], func(r rune) bool { return r == '>' || r <= ' ' })[0]
+		doc.WriteString("</" + name + ">")
+	}
+	opts := s.opts
+	opts.MaxBytes = maxStreamEntity + maxGroupDepth*maxStreamTag
+	list, err := parseMetadata([]byte(doc.String()), opts)
+	if err != nil {
+		if !yield(nil, err) {
+			return errStopped
+		}
+		return nil
+	}
+	for _, m := range list {
+		if s.seen[m.EntityID] {
+			return reject(ReasonMetadata, "an entityID occurs twice", nil)
+		}
+		s.seen[m.EntityID] = true
+		var ok bool
+		if m.expired != nil {
+			ok = yield(nil, m.expired)
+		} else {
+			ok = yield(m.Metadata, nil)
+		}
+		if !ok {
+			return errStopped
+		}
+	}
+	return nil
+}
+
+// skip reads to the end of the element whose start tag was read, and keeps what it reads in buf.
+func (s *metadataStream) skip(buf *bytes.Buffer) error {
+	for depth := 1; depth > 0; {
+		tag, err := s.tag(buf)
+		if errors.Is(err, io.EOF) {
+			return reject(ReasonMalformedXML, "aggregate ends early", io.ErrUnexpectedEOF)
+		}
+		if err != nil {
+			return err
+		}
+		_, closing, empty := tagName(tag)
+		switch {
+		case closing:
+			depth--
+		case !empty:
+			depth++
+		}
+	}
+	return nil
+}
+
+// tag reads to the end of the next tag and returns it. Text, comments and CDATA sections before it go to buf, the tag too.
+func (s *metadataStream) tag(buf *bytes.Buffer) (string, error) {
+	for {
+		if err := s.until("<", buf); err != nil {
+			return "", err
+		}
+		head, _ := s.r.Peek(8)
+		switch h := string(head); {
+		case strings.HasPrefix(h, "!--"):
+			if err := s.until("-->", buf); err != nil {
+				return "", err
+			}
+		case strings.HasPrefix(h, "![CDATA["):
+			if err := s.until("]]>", buf); err != nil {
+				return "", err
+			}
+		case strings.HasPrefix(h, "?xml "), strings.HasPrefix(h, "?xml\t"):
+			if len(s.groups) > 0 || buf != nil {
+				return "", reject(ReasonMalformedXML, "a processing instruction", nil)
+			}
+			if err := s.until("?>", buf); err != nil {
+				return "", err
+			}
+		case strings.HasPrefix(h, "?"):
+			return "", reject(ReasonMalformedXML, "a processing instruction", nil)
+		case strings.HasPrefix(h, "!"):
+			return "", reject(ReasonDoctype, "", nil)
+		default:
+			return s.rest(buf)
+		}
+	}
+}
+
+// rest reads a tag after its "<", minding quoted values.
+func (s *metadataStream) rest(buf *bytes.Buffer) (string, error) {
+	tag := []byte{'<'}
+	var quote byte
+	for {
+		c, err := s.r.ReadByte()
+		if err != nil {
+			return "", err
+		}
+		tag = append(tag, c)
+		if len(tag) > maxStreamTag {
+			return "", reject(ReasonTooLarge, "start tag", nil)
+		}
+		switch {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case c == '>':
+			if buf != nil {
+				buf.Write(tag[1:])
+			}
+			return string(tag), keepLimit(buf)
+		}
+	}
+}
+
+// until reads up to and including mark.
+func (s *metadataStream) until(mark string, buf *bytes.Buffer) error {
+	matched := 0
+	for matched < len(mark) {
+		c, err := s.r.ReadByte()
+		if err != nil {
+			return err
+		}
+		if buf != nil {
+			buf.WriteByte(c)
+		}
+		switch {
+		case c == mark[matched]:
+			matched++
+		case mark == "-->" && matched == 2 && c == '-', mark == "]]>" && matched == 2 && c == ']':
+			// one more of the repeated character still leaves two before the end
+		case c == mark[0]:
+			matched = 1
+		default:
+			matched = 0
+		}
+		if err := keepLimit(buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func keepLimit(buf *bytes.Buffer) error {
+	if buf != nil && buf.Len() > maxStreamEntity {
+		return reject(ReasonTooLarge, "one entity of the aggregate", nil)
+	}
+	return nil
+}
+
+// tagName returns the local name of a tag and its kind.
+func tagName(tag string) (local string, closing, empty bool) {
+	inner := strings.TrimSuffix(strings.TrimPrefix(tag, "<"), ">")
+	inner, closing = strings.CutPrefix(inner, "/")
+	inner, empty = strings.CutSuffix(inner, "/")
+	name, _, _ := strings.Cut(strings.NewReplacer("\t", " ", "\n", " ", "\r", " ").Replace(inner), " ")
+	if _, after, ok := strings.Cut(name, ":"); ok {
+		name = after
+	}
+	return name, closing, empty
+}
