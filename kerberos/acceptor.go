@@ -317,7 +317,8 @@ func (a *Acceptor) checkGSS(auth wire.Authenticator, in AcceptInput, gss bool) (
 // accepted makes the answer: a proof of our own when the client wants it (RFC 4120 3.2.4).
 func (a *Acceptor) accepted(id *Identity, part wire.TicketPart, auth wire.Authenticator, mutual bool, flags uint32) (*Accepted, error) {
 	acc := &Accepted{Identity: id}
-	sc := &SecContext{key: part.Key, peerSeq: uint64(auth.Seq), flags: flags, strict: flags&(gssSequence|gssReplay) != 0}
+	// without mutual authentication there is no number of our own to announce: the client's counts for both directions
+	sc := &SecContext{key: part.Key, seq: uint64(auth.Seq), peerSeq: uint64(auth.Seq), flags: flags, strict: flags&(gssSequence|gssReplay) != 0}
 	if auth.Subkey != nil {
 		sc.key = auth.Subkey
 	}

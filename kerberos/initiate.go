@@ -82,7 +82,7 @@ func (in *Initiation) Finish(reply []byte) (*SecContext, error) {
 		reply = token
 	}
 	if !in.mutual {
-		sc.peerSeq = uint64(in.seq) // RFC 4121 4.2.2 leaves the acceptor's first number to the AP-REP; without one it is ours
+		sc.peerSeq = uint64(in.seq) // without an AP-REP the service has no number of its own
 		return sc, nil
 	}
 	id, msg, err := unwrapKrb5(reply)
