@@ -79,7 +79,7 @@ func decodeBase64(text []byte, longest int) ([]byte, error) {
 	if len(text) > longest {
 		return nil, reject(ReasonTooLarge, "base64 text of more than "+strconv.Itoa(longest)+" bytes", nil)
 	}
-	b, err := xmldsig.DecodeBase64(string(text))
+	b, err := xmldsig.DecodeBase64(text)
 	if err != nil {
 		return nil, reject(ReasonMalformedBase64, "", err)
 	}

@@ -347,22 +347,33 @@ func base64Text(el xmlgate.Elem) ([]byte, *Error) {
 }
 
 // errBase64 hides what exactly is wrong with a value of the sender.
-var errBase64 = errors.New("xmldsig: malformed base64")
+var errBase64 = errors.New("xmldsig: malformed base64") //nolint:gochecknoglobals // sentinel
 
 // DecodeBase64 decodes xs:base64Binary: the standard alphabet with padding, XML white space between the characters.
-func DecodeBase64(text string) ([]byte, error) {
-	if strings.ContainsAny(text, " \t\r\n") {
-		b := make([]byte, 0, len(text))
-		for i := range len(text) {
-			if c := text[i]; c != ' ' && c != '\t' && c != '\r' && c != '\n' {
-				b = append(b, c)
-			}
-		}
-		text = string(b)
+func DecodeBase64[T string | []byte](text T) ([]byte, error) {
+	out, err := decodeStrict([]byte(text)) // the decoder itself passes over line ends
+	if err != nil {
+		out, err = decodeStrict(dropBlanks([]byte(text)))
 	}
-	out, err := base64.StdEncoding.Strict().DecodeString(text)
 	if err != nil || len(out) == 0 {
 		return nil, errBase64
 	}
 	return out, nil
+}
+
+func decodeStrict(text []byte) ([]byte, error) {
+	out := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+	n, err := base64.StdEncoding.Strict().Decode(out, text)
+	return out[:n], err
+}
+
+// dropBlanks removes the white space that the decoder does not know.
+func dropBlanks(text []byte) []byte {
+	out := make([]byte, 0, len(text))
+	for _, c := range text {
+		if c != ' ' && c != '\t' {
+			out = append(out, c)
+		}
+	}
+	return out
 }

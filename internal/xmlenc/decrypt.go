@@ -281,17 +281,12 @@ func cipherValue(el xmlgate.Elem) ([]byte, error) {
 	return decodeBase64(text)
 }
 
+// decodeBase64 passes over XML white space; the decoder itself knows line ends only.
 func decodeBase64(text string) ([]byte, error) {
-	if strings.ContainsAny(text, " \t\r\n") {
-		b := make([]byte, 0, len(text))
-		for i := range len(text) {
-			if c := text[i]; c != ' ' && c != '\t' && c != '\r' && c != '\n' {
-				b = append(b, c)
-			}
-		}
-		text = string(b)
-	}
 	out, err := base64.StdEncoding.Strict().DecodeString(text)
+	if err != nil {
+		out, err = base64.StdEncoding.Strict().DecodeString(strings.NewReplacer(" ", "", "\t", "").Replace(text))
+	}
 	if err != nil || len(out) == 0 {
 		return nil, ErrDecrypt
 	}
