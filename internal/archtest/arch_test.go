@@ -37,6 +37,7 @@ var table = map[string]row{
 
 	"claims":               {mods: reMods},
 	"claims/samlclaims":    {ours: []string{"claims", "saml"}},
+	"claims/adfstrust":     {ours: []string{"claims"}},
 	"claims/adattributes":  {ours: []string{"claims", "directory"}},
 	"claims/sqlattributes": {ours: []string{"claims"}},
 
