@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -33,6 +32,7 @@ type app struct {
 	access   atomic.Pointer[permissionset.Access]
 
 	issuer  *issuer
+	parties *samlhttp.Registry
 	idp     *samlhttp.IdentityProvider
 	sp      *samlhttp.ServiceProvider
 	render  *renderer
@@ -70,7 +70,7 @@ func start(ctx context.Context, opts options, stderr io.Writer) (a *app, err err
 	}
 	if err := a.synchronise(ctx, ""); err != nil {
 		// A held plan or a directory that fails now is shown on the administration page; people of earlier runs can sign in.
-		fmt.Fprintln(stderr, "portal: synchronisation:", err)
+		say(stderr, "portal: synchronisation: %v", err)
 	}
 	return a, nil
 }
@@ -96,7 +96,7 @@ func (a *app) openDomain(ctx context.Context) (err error) {
 	if a.assigned, err = loadAssignments(a.opts.org, a.opts.assignments); err != nil {
 		return err
 	}
-	if a.domain, err = openDomain(a.opts.ad, a.logger); err != nil {
+	if a.domain, err = openDomain(a.opts.ad, a.logger); err != nil { //nolint:contextcheck // the embedded domain lives longer than the start
 		return err
 	}
 	if a.mapping, err = adsync.NewMapping(a.domain.mapping); err != nil {
@@ -110,10 +110,18 @@ func (a *app) openStore(ctx context.Context) (err error) {
 	if db == "" && a.opts.data != "" {
 		db = "sqlite:" + a.opts.data + "/identities.db"
 	}
-	if db == "" {
-		a.backend = &identitystore.Memory{}
-	} else if a.backend, err = storeopen.Open(ctx, db); err != nil {
-		return err
+	a.backend = &identitystore.Memory{}
+	if db != "" {
+		opened, err := storeopen.Open(ctx, db)
+		switch {
+		case errors.Is(err, storeopen.ErrUsage):
+			a.backend = nil
+			return err
+		case err != nil:
+			a.backend = nil
+			return outsideError{err}
+		}
+		a.backend = opened
 	}
 	a.store, err = identitystore.Open(ctx, identitystore.Config{Store: a.backend, Logger: a.logger})
 	return err
@@ -132,7 +140,7 @@ func (a *app) mapped(e *directory.Entry) []identitystore.MappedValue {
 
 func (a *app) announce(w io.Writer) {
 	for _, u := range a.domain.demo {
-		fmt.Fprintf(w, "demo user: %s %s\n", u.name, u.password)
+		say(w, "demo user: %s %s", u.name, u.password)
 	}
 }
 
@@ -146,7 +154,7 @@ func (a *app) serve(ctx context.Context) error {
 		go func() { failed <- servers[i].Serve(a.listeners[i]) }()
 	}
 	for _, u := range []string{a.portalURL, a.idpURL} {
-		fmt.Fprintln(a.stderr, "listening on", u)
+		say(a.stderr, "listening on %s", u)
 	}
 	var err error
 	select {

@@ -138,7 +138,7 @@ func (a *app) start(w http.ResponseWriter, r *http.Request, u *identitystore.Use
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer") // the address holds the sign-in token
-	http.Redirect(w, r, target, http.StatusFound)
+	http.Redirect(w, r, target, http.StatusFound)    //nolint:gosec // the address of our own federation endpoint
 }
 
 func (a *app) signinURL(r *http.Request, g grant, c sts.Credentials) (string, error) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/adfedkit/adfedkit/directory"
+	"github.com/adfedkit/adfedkit/directory/directorytest"
 	"github.com/adfedkit/adfedkit/examples/adconfig"
 	"github.com/adfedkit/adfedkit/kerberos"
 )
@@ -16,10 +17,11 @@ import (
 type domain struct {
 	auth    *kerberos.Authenticator
 	dir     *directory.Client
-	netbios map[string]string // DNS name in lower case -> NetBIOS name
-	first   string            // DNS name of the first domain
-	mapping map[string]string // attribute templates by target
-	demo    []demoUser        // to announce; nil for a real domain
+	netbios map[string]string     // DNS name in lower case -> NetBIOS name
+	first   string                // DNS name of the first domain
+	mapping map[string]string     // attribute templates by target
+	demo    []demoUser            // to announce; nil for a real domain
+	test    *directorytest.Server // the embedded directory; nil for a real domain
 	close   func()
 }
 

@@ -43,7 +43,7 @@ const (
 	ridSRE         = 1303
 )
 
-const syncPassword = "Demo-Sync-Account-5"
+const syncPassword = "Demo-Sync-Account-5" //nolint:gosec // of the embedded test domain
 
 func embeddedDomain(logger *slog.Logger) (*domain, error) {
 	kdc, err := kerberostest.Start(demoKDC())
@@ -74,7 +74,7 @@ func embeddedDomain(logger *slog.Logger) (*domain, error) {
 	}
 	closeClient := d.close
 	d.close = func() { closeClient(); stop() }
-	d.demo = demoUsers()
+	d.demo, d.test = demoUsers(), ldap
 	return d, nil
 }
 

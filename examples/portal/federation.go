@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/adfedkit/adfedkit/claims"
 	"github.com/adfedkit/adfedkit/identitystore"
@@ -20,6 +21,7 @@ func (a *app) openIdentityProvider(context.Context) error {
 		return err
 	}
 	registry := samlhttp.NewRegistry()
+	a.parties = registry
 	own, err := saml.NewRelyingParty(a.portalURL+"/saml/metadata", a.portalURL+"/saml/acs")
 	if err != nil {
 		return err
@@ -36,12 +38,27 @@ func (a *app) openIdentityProvider(context.Context) error {
 	if err := a.registerRelyingParties(registry); err != nil {
 		return err
 	}
+	pages, err := identityProviderPages()
+	if err != nil {
+		return err
+	}
 	a.idp, err = samlhttp.NewIdentityProvider(samlhttp.IdentityProviderConfig{
 		BaseURL: a.idpURL, Keys: []saml.KeyPair{a.keys.signing}, RelyingParties: registry,
 		Authenticate: a.authenticate, Issue: a.issue,
 		Lockout: samlhttp.NewLockoutGuard(samlhttp.LockoutConfig{}), CookiePrefix: "adfedkit_idp_", Logger: a.logger,
+		NotBeforeSkew: 5 * time.Second, // partners without tolerance, a clock a little behind
+		Pages:         pages,
 	})
 	return err
+}
+
+// identityProviderPages gives the default pages of the identity provider the portal's looks.
+func identityProviderPages() (samlhttp.Pages, error) {
+	css, err := web.ReadFile("web/style.css")
+	if err != nil {
+		return nil, err
+	}
+	return samlhttp.DefaultPages().Parse(`{{define "head"}}<style nonce="{{.Nonce}}">` + string(css) + `</style>{{end}}{{define "top"}}<main class="idp">{{end}}`)
 }
 
 // registerRelyingParties adds the -rp flags: who can sign in gets an assertion, unless the rules or an application's
@@ -51,6 +68,12 @@ func (a *app) registerRelyingParties(registry *samlhttp.Registry) error {
 		rp, err := x.relyingParty()
 		if err != nil {
 			return fmt.Errorf("-rp: %w", err)
+		}
+		if rp.RequestsSigned {
+			// Some partners still sign requests with SHA-1. Only their request is concerned: the answer goes to the
+			// registered address in any case, and what we sign is SHA-256.
+			rp.Algorithms.InsecureAllowSHA1 = true
+			say(a.stderr, "portal: warning: requests of %s may be signed with SHA-1", rp.EntityID)
 		}
 		registry.Put(rp)
 		if err := a.issuer.addFile(rp.EntityID, x.rules); err != nil {
@@ -104,7 +127,7 @@ func (a *app) openPortal(context.Context) error {
 		BaseURL: a.portalURL, Partners: samlhttp.Partners{partner},
 		Replay: identitystore.SingleUse{Store: a.backend, Seen: saml.ErrReplay},
 		Key:    &a.keys.portal, CookieKey: a.keys.cookies, CookiePrefix: "adfedkit_portal_",
-		SignIn: a.signIn, ErrorPage: a.render.fail, Logger: a.logger,
+		SignIn: a.signIn, ErrorPage: a.render.fail, Now: a.opts.portalClock, Logger: a.logger,
 	})
 	return err
 }

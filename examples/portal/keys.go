@@ -108,14 +108,14 @@ func kept(dir, name string, make func() ([]byte, error)) ([]byte, error) {
 		return make()
 	}
 	path := filepath.Join(dir, name)
-	b, err := os.ReadFile(path)
+	b, err := os.ReadFile(path) //nolint:gosec // the administrator names the folder
 	if !errors.Is(err, fs.ErrNotExist) {
 		return b, err
 	}
 	if b, err = make(); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the administrator names the folder
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
 	case err != nil:
-		fmt.Fprintln(stderr, "portal:", err)
+		say(stderr, "portal: %v", err)
 		return exitUsage
 	}
 	if opts.selftest {
@@ -41,13 +41,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	a, err := start(ctx, opts, stderr)
 	if err != nil {
-		fmt.Fprintln(stderr, "portal:", err)
+		say(stderr, "portal: %v", err)
 		return exitCode(err)
 	}
 	defer a.close()
 	a.announce(stderr)
 	if err := a.serve(ctx); err != nil {
-		fmt.Fprintln(stderr, "portal:", err)
+		say(stderr, "portal: %v", err)
 		return exitOutside
 	}
 	return exitOK
@@ -65,3 +65,6 @@ func exitCode(err error) int {
 	}
 	return exitUsage
 }
+
+// say writes one line for people. Nobody can be told when even that fails.
+func say(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }

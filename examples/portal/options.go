@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 )
 
 // options are the program's flags after parsing.
@@ -20,6 +21,8 @@ type options struct {
 	adminGroup    string
 	relying       []relyingParty
 	selftest      bool
+
+	portalClock func() time.Time // of the portal's checks, for tests; nil means the system clock
 }
 
 // relyingParty is one -rp flag: a metadata file, or entity and ACS entered by hand.
@@ -43,7 +46,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	var o options
 	fs := flag.NewFlagSet("portal", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	fs.Usage = func() { fmt.Fprint(stderr, usage); fs.PrintDefaults() }
+	fs.Usage = func() { say(stderr, "%s", usage); fs.PrintDefaults() }
 	fs.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`address` of the portal (port 0: any free port)")
 	fs.StringVar(&o.idpAddr, "idp-addr", "127.0.0.1:8081", "`address` of the identity provider (port 0: any free port)")
 	fs.StringVar(&o.ad, "ad", "embedded", "`embedded` test domain, or an AD.json file")
@@ -97,13 +100,17 @@ func parseRelyingParty(s string) (relyingParty, error) {
 			*dst = value
 		}
 	}
+	return rp, rp.check()
+}
+
+func (rp relyingParty) check() error {
 	switch {
 	case rp.metadata != "" && (rp.entity != "" || rp.acs != ""):
-		return relyingParty{}, errors.New("give a metadata file or entity and acs, not both")
+		return errors.New("give a metadata file or entity and acs, not both")
 	case rp.metadata == "" && (rp.entity == "" || rp.acs == ""):
-		return relyingParty{}, errors.New("entity and acs are both needed without a metadata file")
+		return errors.New("entity and acs are both needed without a metadata file")
 	}
-	return rp, nil
+	return nil
 }
 
 func splitKeys(s string, fields map[string]*string) []string {

@@ -90,12 +90,13 @@ func (r *renderer) fail(w http.ResponseWriter, req *http.Request, p samlhttp.Err
 			slog.String("reason", p.Reason), slog.Any("error", p.Err))
 	}
 	title := "Sign-in failed"
-	switch p.Status {
-	case http.StatusNotFound:
+	switch {
+	case strings.HasPrefix(req.URL.Path, "/saml/"):
+	case p.Status == http.StatusNotFound:
 		title = "Page not found"
-	case http.StatusForbidden:
+	case p.Status == http.StatusForbidden:
 		title = "Not allowed"
-	case http.StatusServiceUnavailable, http.StatusInternalServerError, http.StatusBadGateway:
+	case p.Status >= 500:
 		title = "Something is not available"
 	}
 	r.show(w, req, p.Status, "error", page{Title: title, Content: errorContent{Message: p.Public, Reason: p.Reason, Advice: advice[p.Reason]}})

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,7 +56,7 @@ func (a *app) synchronise(ctx context.Context, approve string) error {
 	a.sync.mu.Lock()
 	a.sync.last = syncReport{at: time.Now(), result: res, err: err}
 	a.sync.mu.Unlock()
-	if bindErr := a.bind(ctx); bindErr != nil {
+	if bindErr := a.bind(ctx, res.Plan); bindErr != nil {
 		return errors.Join(err, bindErr)
 	}
 	return err
@@ -67,40 +68,52 @@ func (s *syncer) report() syncReport {
 	return s.last
 }
 
-// bind resolves each assigned principal in the directory and finds its record by objectGUID, the key that survives
-// renames. A principal that cannot be resolved grants nothing; a directory that does not answer is an error, and the
-// access of before stays.
-func (a *app) bind(ctx context.Context) error {
+// bind finds the record of each assigned principal by objectGUID, the key that survives renames. The plan knows the
+// objects; without one the directory is asked. A principal that cannot be resolved grants nothing; a directory that does
+// not answer is an error, and the access of before stays.
+func (a *app) bind(ctx context.Context, plan *identitystore.Plan) error {
 	ids := map[string]string{}
 	for _, p := range a.assigned.principals() {
-		id, err := a.principalID(ctx, p)
+		guid, err := "", error(nil)
+		if plan != nil {
+			guid = plan.Principal(strings.ToLower(p.PrincipalType), p.Principal)
+		} else {
+			guid, err = a.principalGUID(ctx, p.Principal)
+		}
 		if err != nil {
 			return err
 		}
-		ids[p.PrincipalType+" "+p.Principal] = id
+		if ids[p.PrincipalType+" "+p.Principal], err = a.recordID(ctx, p.PrincipalType, guid); err != nil {
+			return err
+		}
 	}
 	a.access.Store(a.assigned.bind(func(kind permissionset.PrincipalType, text string) string { return ids[string(kind)+" "+text] }))
 	return nil
 }
 
-func (a *app) principalID(ctx context.Context, p adassign.Assignment) (string, error) {
-	e, err := a.domain.dir.Resolve(ctx, p.Principal)
+func (a *app) principalGUID(ctx context.Context, name string) (string, error) {
+	e, err := a.domain.dir.Resolve(ctx, name)
 	switch {
 	case errors.Is(err, directory.ErrNotFound), errors.Is(err, directory.ErrAmbiguous), errors.Is(err, directory.ErrUnknownDomain):
 		return "", nil
 	case err != nil:
 		return "", err
 	}
-	ref, err := a.store.Reader().Lookup(ctx, identitystore.ByGUID, source, e.GUID)
-	if errors.Is(err, identitystore.ErrNotFound) {
+	return e.GUID, nil
+}
+
+// recordID returns the ID of the stored object, "" when there is none of that kind.
+func (a *app) recordID(ctx context.Context, kind, guid string) (string, error) {
+	if guid == "" {
 		return "", nil
 	}
+	ref, err := a.store.Reader().Lookup(ctx, identitystore.ByGUID, source, guid)
 	want := identitystore.KindUser
-	if permissionset.PrincipalType(p.PrincipalType) == permissionset.GroupPrincipal {
+	if permissionset.PrincipalType(kind) == permissionset.GroupPrincipal {
 		want = identitystore.KindGroup
 	}
 	if err != nil || ref.Kind != want {
-		return "", err
+		return "", ignoreNotFound(err)
 	}
 	return ref.ID, nil
 }
