@@ -55,7 +55,8 @@ func verifySigned(el xmlgate.Elem, keys []crypto.PublicKey, p AlgorithmPolicy) (
 	if !signable(el) {
 		return nil, reject(ReasonSignatureShape, "an element of this kind is not signed in SAML", nil)
 	}
-	v, err := xmldsig.Verify(el, keys, p.signature())
+	var engine xmldsig.Engine = xmldsig.OnePass{}
+	v, err := engine.Verify(el, keys, p.signature())
 	if err != nil {
 		return nil, fromSignature(err)
 	}

@@ -1,0 +1,136 @@
+package xmldsig_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/adfedkit/adfedkit/internal/mutatetest"
+	"github.com/adfedkit/adfedkit/internal/testscale"
+	"github.com/adfedkit/adfedkit/internal/xmldsig"
+	"github.com/adfedkit/adfedkit/internal/xmlgate"
+)
+
+const fixtures = "../../saml/testdata/fixtures/"
+
+// document is a signed document with its keys.
+type document struct {
+	name string
+	xml  string
+	keys []crypto.PublicKey
+}
+
+// documents reads the collection; those that are no plain XML or base64 of it are left out.
+func documents(t testing.TB) (out []document) {
+	t.Helper()
+	raw, err := os.ReadFile(fixtures + "vectors.jsonl")
+	require.NoError(t, err)
+	for line := range bytes.Lines(raw) {
+		var v struct {
+			File       string
+			Certs      []string
+			Signatures []string
+		}
+		require.NoError(t, json.Unmarshal(line, &v))
+		if len(v.Signatures) == 0 {
+			continue
+		}
+		text, err := os.ReadFile(fixtures + v.File)
+		require.NoError(t, err)
+		if text[0] != '<' {
+			if text, err = base64.StdEncoding.DecodeString(strings.NewReplacer(" ", "", "\t", "").Replace(string(text))); err != nil {
+				continue
+			}
+		}
+		d := document{name: v.File, xml: string(text)}
+		for _, c := range v.Certs {
+			p, err := os.ReadFile(fixtures + "certs/" + c + ".pem")
+			require.NoError(t, err)
+			block, _ := pem.Decode(p)
+			cert, err := x509.ParseCertificate(block.Bytes)
+			require.NoError(t, err)
+			d.keys = append(d.keys, cert.PublicKey)
+		}
+		out = append(out, d)
+	}
+	require.Greater(t, len(out), 100)
+	return out
+}
+
+func wide() xmldsig.Policy {
+	return xmldsig.Policy{SHA1: true, RSA1024: true, InclusiveC14N: true, Misplaced: true}
+}
+
+// signed returns the elements of xml that hold a Signature; none when it does not pass the gate.
+func signed(xml string) (out []xmlgate.Elem) {
+	doc, err := xmlgate.Parse([]byte(xml), xmlgate.Limits{})
+	if err != nil {
+		return nil
+	}
+	for el := range doc.Root().Descendants() {
+		if _, n := xmldsig.Signature(el); n > 0 {
+			out = append(out, el)
+		}
+	}
+	return out
+}
+
+func canonical(t testing.TB, el xmlgate.Elem) string {
+	t.Helper()
+	b, err := el.Canonical(nil, xmlgate.Canonicalization{Exclusive: true})
+	require.NoError(t, err)
+	return string(b)
+}
+
+// agree verifies every signature of xml with both engines. What one accepts the other accepts with the same content.
+func agree(t testing.TB, name, xml string, keys []crypto.PublicKey) (accepted int) {
+	t.Helper()
+	for _, el := range signed(xml) {
+		a, errA := xmldsig.OnePass{}.Verify(el, keys, wide())
+		b, errB := xmldsig.Library{}.Verify(el, keys, wide())
+		if (errA == nil) != (errB == nil) {
+			t.Fatalf("%s: %s: one pass says %v, goxmldsig says %v\n%s", name, el.Local(), errA, errB, xml)
+		}
+		if errA != nil {
+			require.Nil(t, a)
+			continue
+		}
+		require.Equal(t, canonical(t, a.Root), canonical(t, b.Root), name)
+		accepted++
+	}
+	return accepted
+}
+
+func TestEnginesAgree(t *testing.T) {
+	t.Parallel()
+	n := 0
+	for _, d := range documents(t) {
+		n += agree(t, d.name, d.xml, d.keys)
+	}
+	require.Greater(t, n, 100)
+}
+
+// TestEnginesAgreeOnDamage compares the engines over damaged documents; the seed is fixed.
+func TestEnginesAgreeOnDamage(t *testing.T) {
+	t.Parallel()
+	docs := documents(t)
+	texts := make([]string, len(docs))
+	for i, d := range docs {
+		texts[i] = d.xml
+	}
+	m := mutatetest.New(1, texts)
+	accepted := 0
+	for range testscale.N(1000, 100_000) {
+		xml, i := m.Next()
+		accepted += agree(t, docs[i].name, xml, docs[i].keys)
+	}
+	require.Greater(t, accepted, 100, "much of the damage must leave a sound signature, or nothing was compared")
+}
