@@ -91,7 +91,10 @@ func (c *Client) Changes(ctx context.Context, q ChangeQuery, from Cursor) (*Chan
 			read = x.changesByDirSync
 		}
 		set, next, err := read(ctx, q, from.c)
-		return answer{set, Cursor{next}}, err
+		if err != nil {
+			return answer{}, err
+		}
+		return answer{set, Cursor{next}}, nil
 	})
 	return a.set, a.next, err
 }
@@ -204,7 +207,7 @@ func (c *conn) changesByDirSync(ctx context.Context, q ChangeQuery, from cursor)
 		same := slices.Equal(answer.Cookie, next.Cookie)
 		next.Cookie = answer.Cookie
 		if answer.Flags == 0 {
-			return set, next, nil
+			return set, next, c.readRestored(ctx, q, set)
 		}
 		if same && len(res.Entries) == 0 {
 			break
@@ -212,6 +215,26 @@ func (c *conn) changesByDirSync(ctx context.Context, q ChangeQuery, from cursor)
 	}
 	c.close()
 	return nil, cursor{}, &IncompleteError{Base: c.server.dom.base, Reason: "a DirSync read without end", Got: len(set.Changed)}
+}
+
+// readRestored reads objects whole that came back from the dead: they come with what changed by that only, and a reader
+// has forgotten the rest.
+func (c *conn) readRestored(ctx context.Context, q ChangeQuery, set *ChangeSet) error {
+	for i := range set.Changed {
+		ch := &set.Changed[i]
+		if !slices.ContainsFunc(ch.Cleared, func(a string) bool { return strings.EqualFold(a, "isDeleted") }) {
+			continue
+		}
+		e, err := c.byGUID(ctx, ch.Entry.GUID, false, q.Attributes)
+		if errors.Is(err, ErrNotFound) { // deleted again: the next call says so
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		*ch = Change{Entry: e, Whole: true}
+	}
+	return nil
 }
 
 // dirSyncAttributes are the attributes of a DirSync question: those that tell a deletion and a class are always among them.

@@ -146,7 +146,12 @@ func (c *conn) rangeOnce(ctx context.Context, e *Entry, attr string) (values [][
 		if step == 0 {
 			before = usn
 		}
-		if a == nil || len(a.values) == 0 { // past the end: an answer without values is the end
+		if a == nil || len(a.values) == 0 {
+			// the part before said that there is more: either the list has become shorter, which its number shows, or the
+			// answer is wrong
+			if known := max(before, e.USNChanged); step > 0 && usn == before || step == 0 && usn == known {
+				return nil, 0, 0, c.rangeError(e, "values end too early", len(values))
+			}
 			return values, before, usn, nil
 		}
 		r, ok, err := parseRange(a.name)

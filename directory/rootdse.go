@@ -77,7 +77,7 @@ func (c *conn) baseEntry(ctx context.Context, base string, attrs []string) (*Ent
 		return nil, err
 	}
 	if len(res.Entries) != 1 {
-		return nil, &IncompleteError{Base: base, Reason: "no entry in the answer to a base search"}
+		return nil, &IncompleteError{Base: base, Reason: "not exactly one entry in the answer to a base search"}
 	}
 	return &Entry{DN: res.Entries[0].DN, attrs: pack(res.Entries[0])}, nil
 }

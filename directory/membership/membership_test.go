@@ -273,7 +273,9 @@ func (w *world) checkDiff(t *testing.T, before map[string][]string, diff members
 			}
 		}
 	}
-	less := func(a, b membership.Pair) int { return slices.Compare([]string{a.User, a.Group}, []string{b.User, b.Group}) }
+	less := func(a, b membership.Pair) int {
+		return slices.Compare([]string{a.User, a.Group}, []string{b.User, b.Group})
+	}
 	slices.SortFunc(gained, less)
 	slices.SortFunc(lost, less)
 	require.Equal(t, gained, slices.Collect(diff.Gained()))
