@@ -51,6 +51,7 @@ func ReadOrganization(text []byte) (*ReadResult, error) {
 		"assignments":            list(r, &o.Assignments, r.assignment),
 		"applications":           list(r, &o.Applications, r.application),
 		"applicationAssignments": list(r, &o.ApplicationAssignments, r.applicationAssignment),
+		"provisioning":           list(r, &o.Provisioning, r.provisionStatus),
 		"policyDocuments": func(raw json.RawMessage, path string) {
 			m, ok := r.members(raw, path)
 			if !ok {
@@ -190,6 +191,10 @@ func (r *reader) applicationAssignment(a *ApplicationAssignment) map[string]fiel
 		"principalType": text(r, &a.PrincipalType), "principalId": text(r, &a.PrincipalID), "application": text(r, &a.Application),
 		"notAfter": text(r, &a.NotAfter), "reason": text(r, &a.Reason),
 	}
+}
+
+func (r *reader) provisionStatus(p *ProvisionStatus) map[string]field {
+	return map[string]field{"permissionSet": text(r, &p.PermissionSet), "account": text(r, &p.Account), "status": text(r, &p.Status)}
 }
 
 func (r *reader) application(a *Application) map[string]field {

@@ -61,9 +61,10 @@ var table = map[string]row{
 	"identitystore/awsapi":          {ours: []string{"identitystore"}},
 	"identitystore/storetest":       {ours: []string{"identitystore"}},
 
-	"permissionset":        {ours: []string{"permissionset/policy"}},
-	"permissionset/policy": {},
-	"permissionset/sts":    {ours: []string{"permissionset", "permissionset/policy", "saml"}, mods: xmlMods},
+	"permissionset":          {ours: []string{"permissionset/policy"}},
+	"permissionset/policy":   {},
+	"permissionset/ssoadmin": {ours: []string{"permissionset"}}, // the sso-admin API in memory and over HTTP, for tests of planners
+	"permissionset/sts":      {ours: []string{"permissionset", "permissionset/policy", "saml"}, mods: xmlMods},
 }
 
 // internalMods says which third-party modules an internal package may import.
