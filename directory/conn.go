@@ -210,7 +210,7 @@ func (s *server) open(ctx context.Context, binder Binder) (*conn, error) {
 	c := newConn(nc, s, &cl.cfg.Limits)
 	bctx, cancel := context.WithTimeout(ctx, cl.cfg.Limits.BindTimeout)
 	defer cancel()
-	err = c.protect(bctx)
+	err = c.protect(bctx, binder)
 	if err == nil {
 		err = c.bind(bctx, binder)
 	}
@@ -230,7 +230,9 @@ func (s *server) open(ctx context.Context, binder Binder) (*conn, error) {
 	return c, nil
 }
 
-func (c *conn) protect(ctx context.Context) error {
+// protect decides by the binder of this very connection: a password that is only tried goes over TLS even where our own
+// binder needs none.
+func (c *conn) protect(ctx context.Context, binder Binder) error {
 	d := &c.server.dom.cfg
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
 	if d.TLS != nil {
@@ -240,7 +242,10 @@ func (c *conn) protect(ctx context.Context) error {
 	if cfg.ServerName == "" {
 		cfg.ServerName = c.server.ep.host
 	}
-	p, _ := d.Bind.(Protector)
+	if only, ok := binder.(bindOnly); ok {
+		binder = only.Binder
+	}
+	p, _ := binder.(Protector)
 	switch {
 	case c.server.ep.tls:
 		return c.handshake(ctx, cfg)

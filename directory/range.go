@@ -80,16 +80,16 @@ func (c *conn) complete(ctx context.Context, raw *ldap.Entry) (*Entry, error) {
 			partial = append(partial, r)
 		}
 	}
+	e.attrs = mergeAttributes(e.attrs)
 	for _, r := range partial {
 		if err := c.fetchRange(ctx, e, r.attr); err != nil {
 			return nil, err
 		}
 	}
-	e.attrs = mergeAttributes(e.attrs)
 	return e, nil
 }
 
-// mergeAttributes joins the empty "member" that some servers send beside "member;range=0-1499".
+// mergeAttributes joins the empty "member" that Active Directory sends beside "member;range=0-1499" with the latter.
 func mergeAttributes(attrs []attribute) []attribute {
 	out := attrs[:0]
 	for _, a := range attrs {

@@ -27,7 +27,7 @@ func (s SearchScope) wire() int { return map[SearchScope]int{Subtree: 2, OneLeve
 
 // A Query is one search. Everything has a meaning when zero.
 type Query struct {
-	Domain          string      // DNS or NetBIOS name; "" is allowed with one configured domain
+	Domain          string      // DNS or NetBIOS name; "" means where Base lies, or the only configured domain
 	Base            string      // DN or "<GUID=...>"; "" is the domain's root
 	Scope           SearchScope // zero is the subtree
 	Filter          Filter      // zero matches everything
@@ -47,7 +47,7 @@ const maxRestarts = 2
 // error was whole: every page, every value of every long attribute. Breaking off early ends the search at the server.
 func (c *Client) Search(ctx context.Context, q Query) iter.Seq2[*Entry, error] {
 	return func(yield func(*Entry, error) bool) {
-		d, err := c.domain(q.Domain)
+		d, err := c.route(q)
 		if err == nil {
 			err = q.Filter.check()
 		}
@@ -67,6 +67,18 @@ func (c *Client) Search(ctx context.Context, q Query) iter.Seq2[*Entry, error] {
 			}
 		}
 	}
+}
+
+// route finds the domain of a query: by its name, else by where its base lies.
+func (c *Client) route(q Query) (*domain, error) {
+	if q.Domain == "" && q.Base != "" && !strings.HasPrefix(q.Base, "<") {
+		if dn, err := ParseDN(q.Base); err == nil {
+			if d := c.byDN(dn); d != nil {
+				return d, nil
+			}
+		}
+	}
+	return c.domain(q.Domain)
 }
 
 // SearchAll returns all objects that the query matches, or an error. An [*ObjectError] is an error here too.

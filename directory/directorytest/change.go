@@ -60,6 +60,10 @@ func (dc *DC) RemoveMember(group, member *Object) bool {
 func (dc *DC) SetPrimaryGroup(user, group *Object) {
 	dc.srv.mu.Lock()
 	defer dc.srv.mu.Unlock()
+	dc.setPrimary(user, group)
+}
+
+func (dc *DC) setPrimary(user, group *Object) {
 	old := sid.Join(dc.sid, uint32(user.number("primaryGroupID"))) //nolint:gosec // a RID
 	if g := dc.bySID(old); g != nil {
 		dc.addLink(g, user)

@@ -1,10 +1,13 @@
 package directorytest
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/adfedkit/adfedkit/directory"
 	"github.com/adfedkit/adfedkit/internal/ldapwire"
+	"github.com/adfedkit/adfedkit/internal/sid"
 )
 
 // modify answers the writing operations, enough for tests and tools: any bound account may write.
@@ -101,6 +104,11 @@ func (dc *DC) opAdd(e ldapwire.Element) result {
 	if o.has("group") || o.has("user") {
 		dc.setSID(o, dc.sid+"-"+itoa(dc.rid(0)))
 	}
+	if o.has("user") && attrs["primarygroupid"] == nil {
+		dc.set(o, "primaryGroupID", "513")
+		dc.set(o, "accountExpires", "9223372036854775807")
+		dc.set(o, "pwdLastSet", "0")
+	}
 	for _, a := range req.Attributes {
 		if strings.EqualFold(a.Name, "objectClass") {
 			continue
@@ -141,6 +149,19 @@ func (dc *DC) change(o *Object, c ldapwire.Change) result {
 	switch strings.ToLower(c.Name) {
 	case "member":
 		return dc.changeMembers(o, c)
+	case "primarygroupid":
+		if len(c.Values) == 1 && o.attrs["primarygroupid"] != nil {
+			rid, err := strconv.ParseUint(string(c.Values[0]), 10, 32)
+			g := dc.bySID(sid.Join(dc.sid, uint32(rid)))
+			if err != nil || g == nil || o.dc != dc {
+				return result{53, "no such group"}
+			}
+			if !slices.ContainsFunc(g.members, func(l *link) bool { return l.target == o }) {
+				return result{53, "not a member of the group"}
+			}
+			dc.setPrimary(o, g)
+			return result{}
+		}
 	case "unicodepwd", "userpassword":
 		if len(c.Values) == 1 {
 			o.password = decodePassword(c.Values[0])
