@@ -13,6 +13,7 @@ type Canonicalization struct {
 	Version11 bool     // inclusive: Canonical XML 1.1 instead of 1.0
 	Comments  bool     // keep comments
 	Omit      Elem     // this element and what it holds is left out (the enveloped signature)
+	Relative  bool     // write relative namespace names instead of failing, for a text that another program canonicalises again
 }
 
 // Errors of [Elem.Canonical].
@@ -156,7 +157,7 @@ func (x *elem) nameLen() int32 {
 func (c *canon) namespaces(i int32, apex bool) error {
 	d, x := c.d, &c.d.elems[i]
 	for b := x.decl; b < x.decl+int32(x.ndecl); b++ {
-		if d.bindings[b].relative {
+		if d.bindings[b].relative && !c.opt.Relative {
 			return ErrRelativeNamespace
 		}
 	}
@@ -197,7 +198,7 @@ func (c *canon) inherited(i int32, apex bool) error {
 		if c.listed != nil && !c.listed[d.bindings[b].prefix] {
 			return nil
 		}
-		if d.bindings[b].relative {
+		if d.bindings[b].relative && !c.opt.Relative {
 			return ErrRelativeNamespace
 		}
 		c.use(d.bindings[b].prefix, b)
