@@ -16,6 +16,7 @@ import (
 // domain is the Active Directory behind the portal: a real one, or the embedded test domain.
 type domain struct {
 	auth    *kerberos.Authenticator
+	accept  *kerberos.Acceptor
 	dir     *directory.Client
 	netbios map[string]string     // DNS name in lower case -> NetBIOS name
 	first   string                // DNS name of the first domain
@@ -42,11 +43,15 @@ func openDomain(ad string, logger *slog.Logger) (*domain, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newDomain(krb, dir, cfg.Attributes, logger)
+	accept, err := cfg.Acceptor()
+	if err != nil {
+		return nil, err
+	}
+	return newDomain(krb, accept, dir, cfg.Attributes, logger)
 }
 
 // newDomain joins the two protocols: the directory tells the authenticator who has a bare name and why an account is refused.
-func newDomain(krb kerberos.AuthenticatorConfig, dir directory.Config, mapping map[string]string, logger *slog.Logger) (*domain, error) {
+func newDomain(krb kerberos.AuthenticatorConfig, accept kerberos.AcceptorConfig, dir directory.Config, mapping map[string]string, logger *slog.Logger) (*domain, error) {
 	dir.Logger, krb.Logger = logger, logger
 	client, err := directory.New(dir)
 	if err != nil {
@@ -58,7 +63,13 @@ func newDomain(krb kerberos.AuthenticatorConfig, dir directory.Config, mapping m
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
-	d := &domain{auth: auth, dir: client, netbios: map[string]string{}, first: dir.Domains[0].DNS, mapping: mapping}
+	accept.Logger = logger
+	accept.SPNs = []string{"HTTP/*"} // host aliases and proxies make other names than the configured one normal
+	acceptor, err := kerberos.NewAcceptor(accept)
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	d := &domain{auth: auth, accept: acceptor, dir: client, netbios: map[string]string{}, first: dir.Domains[0].DNS, mapping: mapping}
 	for _, x := range dir.Domains {
 		d.netbios[strings.ToLower(x.DNS)] = x.NetBIOS
 	}

@@ -64,6 +64,10 @@ func embeddedDomain(logger *slog.Logger) (*domain, error) {
 			Realms:  []kerberos.Realm{kdc.Realm()},
 			Service: kerberos.Service{SPN: demoSPN, Realm: kdc.Realm().Name, Keytab: kdc.Keytab(demoSPN)},
 		},
+		kerberos.AcceptorConfig{
+			Keytab: kdc.Keytab(demoSPN), AllowedRealms: []string{kdc.Realm().Name}, Realms: []kerberos.Realm{kdc.Realm()},
+			Replay: kerberos.NewReplayCache(kerberos.MemoryReplayConfig{}),
+		},
 		directory.Config{Domains: []directory.Domain{{
 			DNS: demoDNS, NetBIOS: demoNetBIOS, UPNSuffixes: []string{demoSuffix}, Servers: []string{ldap.Domain(demoDNS).URL()},
 			TLS: ldap.ClientTLS(), Bind: directory.NewSimpleBind("svc-sync@"+demoDNS, []byte(syncPassword)),

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/adfedkit/adfedkit/claims"
+	"github.com/adfedkit/adfedkit/claims/adattributes"
 	"github.com/adfedkit/adfedkit/identitystore"
 	"github.com/adfedkit/adfedkit/saml"
 	"github.com/adfedkit/adfedkit/saml/samlhttp"
@@ -16,8 +17,11 @@ import (
 
 // openIdentityProvider builds the AD FS side: form, claim rules, relying parties.
 func (a *app) openIdentityProvider(context.Context) error {
-	var err error
-	if a.issuer, err = newIssuer(claims.Stores{"Active Directory": a.directoryStore()}); err != nil {
+	attributes, err := adattributes.New(adattributes.Config{Client: a.domain.dir, NetBIOS: a.domain.netbios})
+	if err != nil {
+		return err
+	}
+	if a.issuer, err = newIssuer(claims.Stores{claims.StoreActiveDirectory: attributes}); err != nil {
 		return err
 	}
 	registry := samlhttp.NewRegistry()
@@ -45,7 +49,8 @@ func (a *app) openIdentityProvider(context.Context) error {
 	a.idp, err = samlhttp.NewIdentityProvider(samlhttp.IdentityProviderConfig{
 		BaseURL: a.idpURL, Keys: []saml.KeyPair{a.keys.signing}, RelyingParties: registry,
 		Authenticate: a.authenticate, Issue: a.issue,
-		Lockout: samlhttp.NewLockoutGuard(samlhttp.LockoutConfig{}), CookiePrefix: "adfedkit_idp_", Logger: a.logger,
+		Integrated: a.integrated(),
+		Lockout:    samlhttp.NewLockoutGuard(samlhttp.LockoutConfig{}), CookiePrefix: "adfedkit_idp_", Logger: a.logger,
 		NotBeforeSkew: 5 * time.Second, // partners without tolerance, a clock a little behind
 		Pages:         pages,
 	})

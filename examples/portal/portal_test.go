@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/adfedkit/adfedkit/claims"
 	"github.com/adfedkit/adfedkit/identitystore"
 	"github.com/adfedkit/adfedkit/identitystore/adsync"
 	"github.com/adfedkit/adfedkit/saml"
@@ -292,5 +293,57 @@ func TestBadUsage(t *testing.T) {
 			require.NotEmpty(t, errs.String())
 			require.Empty(t, out.String())
 		})
+	}
+}
+
+// Without a rules file a relying party learns the name and the usual attributes, groups flattened.
+func TestDefaultRules(t *testing.T) {
+	t.Parallel()
+	rules := filepath.Join(t.TempDir(), "rules.txt")
+	require.NoError(t, os.WriteFile(rules, []byte(defaultRules+"\n => issue(Type = \""+claims.TypeDeny+"\", Value = \"true\");\n"), 0o600))
+	a := running(t, func(o *options) {
+		o.relying = []relyingParty{
+			{entity: "urn:wiki", acs: "https://wiki.example.test/acs"},
+			{entity: "urn:closed", acs: "https://closed.example.test/acs", rules: rules},
+		}
+	})
+	at := a.idpURL + "/adfs/ls/IdpInitiatedSignOn.aspx?loginToRp="
+	f, err := a.keepResponse(t.Context(), "alice", "Correct-Horse-1", at+"urn:wiki")
+	require.NoError(t, err)
+	raw, err := base64.StdEncoding.DecodeString(f.Fields.Get("SAMLResponse"))
+	require.NoError(t, err)
+	for _, want := range []string{
+		`Format="urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"`, ">alice@example.com<", ">Alice Archer<",
+		">Engineering<", ">Platform<", ">SRE<", "https://wiki.example.test/acs", "urn:wiki",
+	} {
+		require.Contains(t, string(raw), want)
+	}
+	p, err := a.open(t.Context(), samltest.NewBrowser("alice", "Correct-Horse-1"), at+"urn:closed")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusForbidden, p.Status, "the rules deny everybody")
+	require.NotContains(t, p.Body, "SAMLResponse")
+}
+
+// A browser with a ticket needs no form; one whose token is refused gets the form.
+func TestIntegratedSignInFallsBackToTheForm(t *testing.T) {
+	t.Parallel()
+	a := running(t, nil)
+	for _, header := range []string{"", "Negotiate", "Negotiate !!!", "Negotiate TlRMTVNTUAABAAAA", "Negotiate " + strings.Repeat("A", 200_000)} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.idpURL+"/adfs/ls/wia?loginToRp="+a.portalURL+"/saml/metadata", http.NoBody)
+		require.NoError(t, err)
+		if header != "" {
+			req.Header.Set("Authorization", header)
+		}
+		res, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		body, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		require.NotContains(t, string(body), "SAMLResponse")
+		require.True(t, res.StatusCode >= 400 || strings.Contains(string(body), `name="Password"`), "%.20s", header)
+		if header == "" {
+			require.Equal(t, http.StatusUnauthorized, res.StatusCode)
+			require.Equal(t, "Negotiate", res.Header.Get("WWW-Authenticate"))
+		}
 	}
 }

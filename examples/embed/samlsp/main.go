@@ -46,7 +46,7 @@ func main() {
 			return
 		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = fmt.Fprintln(w, "signed in as", session.NameID.Value)
+		_, _ = fmt.Fprintln(w, "signed in as", session.NameID.Value) //nolint:gosec // plain text
 	})))
 	server := &http.Server{Addr: "127.0.0.1:8000", Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	log.Fatal(server.ListenAndServe())
