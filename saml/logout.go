@@ -2,6 +2,7 @@ package saml
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -54,6 +55,7 @@ func (r *LogoutResponse) Partial() bool {
 type LogoutPeer struct {
 	EntityID     string
 	Certificates []*x509.Certificate // keys that its messages are verified with
+	Keys         []crypto.PublicKey  // further ones, without a certificate
 	Algorithms   AlgorithmPolicy
 	SingleLogout []Endpoint
 }
@@ -190,7 +192,7 @@ func (l *LogoutService) accept(ctx context.Context, m *Message, local string, fi
 	case peer.EntityID != issuer:
 		return el, header{}, peer, reject(ReasonIssuer, "the registry answered with another entity", nil)
 	}
-	el, signed, err := m.verified(el, trust{keys: publicKeys(peer.Certificates), policy: peer.Algorithms})
+	el, signed, err := m.verified(el, trust{keys: append(publicKeys(peer.Certificates), peer.Keys...), policy: peer.Algorithms})
 	if err != nil {
 		return el, header{}, peer, err
 	}

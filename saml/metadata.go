@@ -21,7 +21,8 @@ type Metadata struct {
 
 	// Verified says that a signature over this entity was verified with a key of [MetadataOptions]. Set by parsing.
 	Verified bool
-	// Warnings holds stable words for what was passed over in parsing: cache_duration for one that is malformed.
+	// Warnings holds stable words for what was passed over in parsing: cache_duration for one that is malformed, key for a
+	// KeyDescriptor without a usable key, certificate for one whose certificate Go refuses, endpoint for one without an address.
 	Warnings []string
 
 	characters    int  // of the document it came from
@@ -73,8 +74,11 @@ const (
 
 // KeyDescriptor is one key of a role.
 type KeyDescriptor struct {
-	Use               KeyUse
-	Certificate       *x509.Certificate
+	Use         KeyUse
+	Certificate *x509.Certificate
+	// PublicKey is the key of a certificate that Go's x509 package refuses, for its negative serial number for example: what counts
+	// in metadata is the key. Certificate is nil then.
+	PublicKey         crypto.PublicKey
 	EncryptionMethods []string // algorithm URIs
 }
 
@@ -164,6 +168,17 @@ func (d *SSODescriptor) certificates(use KeyUse) []*x509.Certificate {
 	return out
 }
 
+// signingKeys returns the keys without a usable certificate that may sign.
+func (d *SSODescriptor) signingKeys() []crypto.PublicKey {
+	var out []crypto.PublicKey
+	for _, k := range d.Keys {
+		if k.Certificate == nil && k.PublicKey != nil && k.Use != KeyUseEncryption {
+			out = append(out, k.PublicKey)
+		}
+	}
+	return out
+}
+
 func publicKeys(certs []*x509.Certificate) []crypto.PublicKey {
 	out := make([]crypto.PublicKey, len(certs))
 	for i, c := range certs {
@@ -179,9 +194,9 @@ func (m *Metadata) TrustedIdentityProvider() (TrustedIdentityProvider, error) {
 	if m.IDP == nil {
 		return TrustedIdentityProvider{}, reject(ReasonMetadata, "entity has no identity provider role for SAML 2.0", nil)
 	}
-	certs := m.IDP.SigningCertificates()
-	if len(certs) == 0 {
+	certs, keys := m.IDP.SigningCertificates(), m.IDP.signingKeys()
+	if len(certs)+len(keys) == 0 {
 		return TrustedIdentityProvider{}, reject(ReasonNoKeys, "the identity provider role has no signing key", nil)
 	}
-	return TrustedIdentityProvider{EntityID: m.EntityID, Certificates: certs, ValidUntil: m.ValidUntil}, nil
+	return TrustedIdentityProvider{EntityID: m.EntityID, Certificates: certs, Keys: keys, ValidUntil: m.ValidUntil}, nil
 }

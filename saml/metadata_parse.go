@@ -3,10 +3,7 @@ package saml
 import (
 	"bytes"
 	"crypto"
-	"crypto/x509"
-	"encoding/base64"
-	"errors"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -123,6 +120,7 @@ type metadataReader struct {
 
 	characters int
 	bom        bool
+	warnings   []string // of the entity at hand
 }
 
 // element reads an entity or a group. With pinned keys a signature that stands here must verify, and everything below is
@@ -205,12 +203,14 @@ func (r *metadataReader) entity(el xmlgate.Elem, s scope) error {
 	if r.opts.EntityID != "" && id != r.opts.EntityID {
 		return nil // another entity's faults are not ours
 	}
-	m := &Metadata{EntityID: id, ValidUntil: s.validUntil, CacheDuration: s.cache, Verified: s.verified, Warnings: s.warnings, characters: r.characters, byteOrderMark: r.bom}
+	r.warnings = slices.Clone(s.warnings)
+	m := &Metadata{EntityID: id, ValidUntil: s.validUntil, CacheDuration: s.cache, Verified: s.verified, characters: r.characters, byteOrderMark: r.bom}
 	for c := range el.Children() {
 		if err := r.child(m, c); err != nil {
 			return err
 		}
 	}
+	m.Warnings = r.warnings
 	r.out = append(r.out, readEntity{m, r.usable(m)})
 	return nil
 }
@@ -301,7 +301,7 @@ func (r *metadataReader) common(el xmlgate.Elem, d *SSODescriptor, other func(xm
 	for c := range el.Children() {
 		switch {
 		case c.Is(nsMetadata, "KeyDescriptor"):
-			err = readKey(c, d)
+			err = r.readKey(c, d)
 		case c.Is(nsMetadata, "ArtifactResolutionService"):
 			err = r.indexed(c, &d.ArtifactResolution)
 		case c.Is(nsMetadata, "SingleLogoutService"):
@@ -319,111 +319,6 @@ func (r *metadataReader) common(el xmlgate.Elem, d *SSODescriptor, other func(xm
 		}
 	}
 	return nil
-}
-
-func (r *metadataReader) endpoint(el xmlgate.Elem, list *[]Endpoint) error {
-	e, err := r.readEndpoint(el, len(*list))
-	if err == nil {
-		*list = append(*list, e)
-	}
-	return err
-}
-
-func (r *metadataReader) indexed(el xmlgate.Elem, list *[]IndexedEndpoint) error {
-	e, err := r.readEndpoint(el, len(*list))
-	if err != nil {
-		return err
-	}
-	ie := IndexedEndpoint{Endpoint: e}
-	if v, ok := el.Attr("index"); ok {
-		n, err := strconv.ParseUint(strings.TrimSpace(v), 10, 16)
-		if err != nil {
-			return reject(ReasonMetadata, "endpoint index", err)
-		}
-		ie.Index = int(n)
-	}
-	if _, ok := el.Attr("isDefault"); ok {
-		v := boolOf(el, "isDefault")
-		ie.Default = &v
-	}
-	*list = append(*list, ie)
-	return nil
-}
-
-func (r *metadataReader) readEndpoint(el xmlgate.Elem, have int) (Endpoint, error) {
-	if have >= maxEndpoints {
-		return Endpoint{}, reject(ReasonMetadata, "too many endpoints", nil)
-	}
-	var e Endpoint
-	e.Binding, _ = el.Attr("Binding")
-	e.Location, _ = el.Attr("Location")
-	if err := checkLocation(e.Location, r.opts.InsecureAllowHTTP); err != nil {
-		return Endpoint{}, err
-	}
-	if v, ok := el.Attr("ResponseLocation"); ok {
-		if err := checkLocation(v, r.opts.InsecureAllowHTTP); err != nil {
-			return Endpoint{}, err
-		}
-		e.ResponseLocation = v
-	}
-	return e, nil
-}
-
-// readKey takes the first certificate of X509Data, as every consumer of metadata does; a KeyDescriptor without one (a bare
-// KeyValue or KeyName) cannot be pinned and is passed over.
-func readKey(el xmlgate.Elem, d *SSODescriptor) error {
-	use, _ := el.Attr("use")
-	k := KeyDescriptor{Use: KeyUse(use)}
-	if k.Use != KeyUseBoth && k.Use != KeyUseSigning && k.Use != KeyUseEncryption {
-		return reject(ReasonMetadata, "KeyDescriptor use", nil)
-	}
-	info, ok := el.Child(nsDSig, "KeyInfo")
-	if !ok {
-		return reject(ReasonMetadata, "KeyDescriptor without KeyInfo", nil)
-	}
-	for c := range el.Children() {
-		if c.Is(nsMetadata, "EncryptionMethod") {
-			m, _ := c.Attr("Algorithm")
-			k.EncryptionMethods = append(k.EncryptionMethods, m)
-		}
-	}
-	data, ok := info.Child(nsDSig, "X509Data")
-	if !ok {
-		return nil
-	}
-	certEl, ok := data.Child(nsDSig, "X509Certificate")
-	if !ok {
-		return nil
-	}
-	if len(d.Keys) >= maxKeysPerRole {
-		return reject(ReasonMetadata, "too many keys", nil)
-	}
-	cert, err := readCertificate(certEl)
-	if err != nil {
-		return err
-	}
-	k.Certificate = cert
-	d.Keys = append(d.Keys, k)
-	return nil
-}
-
-func readCertificate(el xmlgate.Elem) (*x509.Certificate, error) {
-	text, err := textOf(el)
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > maxCertificateB64 {
-		return nil, reject(ReasonMetadata, "certificate is too long", nil)
-	}
-	der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
-	if err != nil {
-		return nil, reject(ReasonMetadata, "certificate is no base64", err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, reject(ReasonMetadata, "certificate does not parse", err)
-	}
-	return cert, nil
 }
 
 func readOrganization(el xmlgate.Elem) *Organization {
@@ -475,55 +370,4 @@ func boolOf(el xmlgate.Elem, name string) bool {
 	v, _ := el.Attr(name)
 	v = strings.TrimSpace(v)
 	return v == "true" || v == "1"
-}
-
-var errDuration = errors.New("saml: malformed duration") //nolint:gochecknoglobals // sentinel
-
-// parseDuration reads an xs:duration. Years and months have no fixed length; 365 and 30 days serve for a cache.
-func parseDuration(s string) (time.Duration, error) {
-	rest, neg := strings.CutPrefix(strings.TrimSpace(s), "-")
-	rest, ok := strings.CutPrefix(rest, "P")
-	if !ok || rest == "" || len(rest) > 64 {
-		return 0, errDuration
-	}
-	date, clockPart, hasTime := strings.Cut(rest, "T")
-	if hasTime && clockPart == "" {
-		return 0, errDuration
-	}
-	const day = 24 * time.Hour
-	a, err := durationPart(date, "YMD", []time.Duration{365 * day, 30 * day, day})
-	if err != nil {
-		return 0, err
-	}
-	b, err := durationPart(clockPart, "HMS", []time.Duration{time.Hour, time.Minute, time.Second})
-	if err != nil {
-		return 0, err
-	}
-	if neg {
-		return -(a + b), nil
-	}
-	return a + b, nil
-}
-
-// durationPart reads numbers followed by the given unit letters in their order. Values are capped so that nothing overflows.
-func durationPart(s, letters string, units []time.Duration) (time.Duration, error) {
-	var sum time.Duration
-	for s != "" {
-		i := strings.IndexFunc(s, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
-		if i <= 0 {
-			return 0, errDuration
-		}
-		at := strings.IndexByte(letters, s[i])
-		if at < 0 || (strings.Contains(s[:i], ".") && s[i] != 'S') {
-			return 0, errDuration
-		}
-		n, err := strconv.ParseFloat(s[:i], 64)
-		if err != nil {
-			return 0, errDuration
-		}
-		const most = float64(20 * 365 * 24 * time.Hour) // six of these fit into a Duration
-		sum += time.Duration(min(n*float64(units[at]), most))
-		letters, units, s = letters[at+1:], units[at+1:], s[i+1:]
-	}
-	return sum, nil
 }

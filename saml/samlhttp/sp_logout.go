@@ -45,7 +45,7 @@ func (p *ServiceProvider) logoutFor(r *http.Request) *saml.LogoutService {
 func peerOf(partner Partner) saml.LogoutPeer {
 	return saml.LogoutPeer{
 		EntityID: partner.Trust.EntityID, Certificates: append([]*x509.Certificate(nil), partner.Trust.Certificates...),
-		Algorithms: partner.Trust.Algorithms, SingleLogout: partner.SingleLogout,
+		Keys: partner.Trust.Keys, Algorithms: partner.Trust.Algorithms, SingleLogout: partner.SingleLogout,
 	}
 }
 
