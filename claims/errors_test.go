@@ -113,7 +113,7 @@ func TestErrorPlaces(t *testing.T) {
 		`=> issue(store = "s", types = ("t"), query = "a}", param = "a");`:  "CR008@1:46",
 		`COUNT([]) > 2147483648 => issue(Type = "a");`:                      "CR010@1:13",
 		`COUNT([]) > 99999999999999999999 => issue(Type = "a");`:            "CR010@1:13",
-		`c:[Value =~ "("] => issue(claim = d); => issue(Value = "x");`:      "CR006@1:13 POLICY0011@1:32 CR005@1:42",
+		`c:[Value =~ "("] => issue(claim = d); => issue(Value = "x");`:      "CR006@1:13 POLICY0011@1:35 CR005@1:42",
 		`c:[] => issue(Type = "a", Type = x.Value, Value = Nope(c.Value));`: "CR004@1:27 POLICY0011@1:34 CR003@1:51",
 		// accepted
 		``:                     "",
@@ -128,7 +128,10 @@ func TestErrorPlaces(t *testing.T) {
 		`=> issue(store = "s", types = ("t"), query = "{{}}{0}", param = "a", param = "unused");`: "",
 		"\u00a0=>\u2003issue(Type = \"a\");":                                                      "",
 	} {
-		require.Equal(t, want, codes(t, text, claims.Options{}), "%q", text)
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, want, codes(t, text, claims.Options{}), "%q", text)
+		})
 	}
 }
 
@@ -201,7 +204,10 @@ func TestCTAErrors(t *testing.T) {
 		`c:[] => Issule(claim = c);`:                                                                                        "POLICY0030@1:9",
 		`c2:[] => Issue(claim = c1);`:                                                                                       "POLICY0011@1:24",
 	} {
-		require.Equal(t, want, codes(t, text, claims.Options{Dialect: claims.DialectCTA}), "%q", text)
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, want, codes(t, text, claims.Options{Dialect: claims.DialectCTA}), "%q", text)
+		})
 	}
 }
 
