@@ -189,7 +189,7 @@ func changedFields(old, now any) []string {
 		switch {
 		case tag == "-" || tag == "":
 		case tag == "link":
-			x, y := a.Field(i).Interface().(Link), b.Field(i).Interface().(Link) //nolint:errcheck,forcetypeassert // by its tag
+			x, y := a.Field(i).Interface().(Link), b.Field(i).Interface().(Link) // by its tag
 			out = append(out, changedLink(&x, &y)...)
 		case !same(a.Field(i).Interface(), b.Field(i).Interface()):
 			out = append(out, tag)

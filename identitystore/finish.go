@@ -88,7 +88,7 @@ func (tx *Tx) checkQuota(ctx context.Context) error {
 			grown[ref.Kind] = true
 		}
 	}
-	if !(grown[KindUser] && l.Users > 0 || grown[KindGroup] && l.Groups > 0) {
+	if (!grown[KindUser] || l.Users == 0) && (!grown[KindGroup] || l.Groups == 0) {
 		return nil
 	}
 	n, err := tx.Counts(ctx)

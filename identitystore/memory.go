@@ -248,7 +248,7 @@ func (m *Memory) Prune(_ context.Context, tenant string, before time.Time) error
 }
 
 // AsOf implements [Store].
-func (m *Memory) AsOf(_ context.Context, tenant string, at time.Time) (Reader, error) {
+func (m *Memory) AsOf(ctx context.Context, tenant string, at time.Time) (Reader, error) {
 	t, err := m.tenant(tenant)
 	if err != nil {
 		return nil, err
@@ -260,24 +260,24 @@ func (m *Memory) AsOf(_ context.Context, tenant string, at time.Time) (Reader, e
 	past := NewPast(at)
 	s.byKey.all(func(_ Key, r *memRecord) bool {
 		if r.user != nil {
-			past.Add(Version{Key: r.user.Key, From: r.user.UpdatedAt, User: r.user})
+			past.Add(ctx, Version{Key: r.user.Key, From: r.user.UpdatedAt, User: r.user})
 		} else {
-			past.Add(Version{Key: r.group.Key, From: r.group.UpdatedAt, Group: r.group})
+			past.Add(ctx, Version{Key: r.group.Key, From: r.group.UpdatedAt, Group: r.group})
 		}
 		return true
 	})
 	s.versions.all(func(_ Key, list []Version) bool {
 		for _, v := range list {
-			past.Add(v)
+			past.Add(ctx, v)
 		}
 		return true
 	})
 	s.byUser.from([2]Key{}, func(k [2]Key, mm memMembership) bool {
-		past.AddMembership(s.membership(k, mm), time.Time{})
+		past.AddMembership(ctx, s.membership(k, mm), time.Time{})
 		return true
 	})
 	for _, g := range s.gone {
-		past.AddMembership(s.membership(g.key, g.m), time.UnixMicro(g.to).UTC())
+		past.AddMembership(ctx, s.membership(g.key, g.m), time.UnixMicro(g.to).UTC())
 	}
 	return past.Reader(), nil
 }

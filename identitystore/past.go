@@ -26,7 +26,7 @@ func (p *Past) covers(from, to time.Time) bool {
 }
 
 // Add offers a version of a record; a present version has no To.
-func (p *Past) Add(v Version) {
+func (p *Past) Add(ctx context.Context, v Version) {
 	if !p.covers(v.From, v.To) {
 		return
 	}
@@ -34,20 +34,19 @@ func (p *Past) Add(v Version) {
 	if v.User != nil {
 		u := *v.User
 		u.Key = v.Key
-		_ = p.tx.PutUser(context.Background(), &u)
+		_ = p.tx.PutUser(ctx, &u)
 		return
 	}
 	g := *v.Group
 	g.Key = v.Key
-	_ = p.tx.PutGroup(context.Background(), &g)
+	_ = p.tx.PutGroup(ctx, &g)
 }
 
 // AddMembership offers a membership that ended at to, or has not ended. Versions come first.
-func (p *Past) AddMembership(m Membership, to time.Time) {
+func (p *Past) AddMembership(ctx context.Context, m Membership, to time.Time) {
 	if !p.covers(m.CreatedAt, to) {
 		return
 	}
-	ctx := context.Background()
 	_ = p.tx.PutMemberships(ctx, []Membership{m})
 	if m.Direct {
 		_ = p.tx.PutEdges(ctx, []Edge{{Parent: m.Group, Child: m.User, Via: ViaMember, ChildKind: KindUser}})

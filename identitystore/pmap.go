@@ -47,8 +47,13 @@ func newPmap[K comparable, V any](hash func(K) uint64) pmap[K, V] {
 	return pmap[K, V]{hash: hash, root: []*chunk[K, V]{{}}}
 }
 
+// bucket returns the number of the key's bucket.
+func (m *pmap[K, V]) bucket(k K) uint64 {
+	return m.hash(k) & uint64(len(m.root)*chunkSize-1) //nolint:gosec // a length
+}
+
 func (m *pmap[K, V]) get(k K) (v V, ok bool) {
-	i := m.hash(k) & uint64(len(m.root)*chunkSize-1)
+	i := m.bucket(k)
 	for _, p := range m.root[i>>chunkBits].buckets[i&(chunkSize-1)] {
 		if p.k == k {
 			return p.v, true
@@ -74,7 +79,7 @@ func (m *pmap[K, V]) set(o *owner, k K, v V) {
 	if m.n >= perBucket*chunkSize*len(m.root) {
 		m.grow(o)
 	}
-	i := m.hash(k) & uint64(len(m.root)*chunkSize-1)
+	i := m.bucket(k)
 	b := &m.own(o, i).buckets[i&(chunkSize-1)]
 	for j, p := range *b {
 		if p.k == k {
@@ -88,7 +93,7 @@ func (m *pmap[K, V]) set(o *owner, k K, v V) {
 }
 
 func (m *pmap[K, V]) del(o *owner, k K) {
-	i := m.hash(k) & uint64(len(m.root)*chunkSize-1)
+	i := m.bucket(k)
 	for j, p := range m.root[i>>chunkBits].buckets[i&(chunkSize-1)] {
 		if p.k == k {
 			b := &m.own(o, i).buckets[i&(chunkSize-1)]
@@ -105,11 +110,10 @@ func (m *pmap[K, V]) grow(o *owner) {
 	for i := range m.root {
 		m.root[i] = &chunk[K, V]{owner: o}
 	}
-	mask := uint64(len(m.root)*chunkSize - 1)
 	for _, c := range old {
 		for _, b := range c.buckets {
 			for _, p := range b {
-				i := m.hash(p.k) & mask
+				i := m.bucket(p.k)
 				to := &m.root[i>>chunkBits].buckets[i&(chunkSize-1)]
 				*to = append(*to, p)
 			}

@@ -129,7 +129,7 @@ func (b *Builder) rank(groups, users []string) []uint32 {
 		node[i] = noNode
 	}
 	for i, id := range groups {
-		node[b.index[id]] = uint32(i) //nolint:gosec // below 2^30
+		node[b.index[id]] = uint32(i)
 	}
 	for i, id := range users {
 		node[b.index[id]] = uint32(len(groups) + i) //nolint:gosec // below 2^30

@@ -35,7 +35,7 @@ func (g *Graph) buildClosure() *closure {
 	c.mem = make([]uint32, g.ng)
 	pos := slices.Clone(c.memOff)
 	for n, x := range c.comp {
-		c.mem[pos[x]] = uint32(n) //nolint:gosec // below 2^30
+		c.mem[pos[x]] = uint32(n)
 		pos[x]++
 	}
 	if !c.fill(g) {

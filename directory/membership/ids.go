@@ -26,8 +26,6 @@ func newIDTable(sorted []string) idTable {
 	return idTable{guids: packed}
 }
 
-func (t idTable) len() int { return max(len(t.guids), len(t.texts)) }
-
 func (t idTable) at(i int) string {
 	if t.texts != nil {
 		return t.texts[i]

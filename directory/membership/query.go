@@ -18,7 +18,7 @@ type scratch struct {
 func newPool() *sync.Pool { return &sync.Pool{New: func() any { return new(scratch) }} }
 
 func (g *Graph) scratch() *scratch {
-	s := g.pool.Get().(*scratch) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	s := g.pool.Get().(*scratch) // the pool holds nothing else
 	if len(s.stamp) < int(g.ng) {
 		s.stamp, s.cur = make([]uint32, g.ng), 0
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/adfedkit/adfedkit/identitystore"
@@ -73,11 +72,11 @@ func (a *app) group(ctx context.Context, name string) (*identitystore.Group, err
 func (a *app) importFile(ctx context.Context, kind, name string) (int, error) {
 	in := a.stdin
 	if name != "-" {
-		file, err := os.Open(name)
+		file, err := os.Open(name) //nolint:gosec // the file that the caller named
 		if err != nil {
 			return 0, fmt.Errorf("%w: %w", errUsage, err)
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }()
 		in = file
 	}
 	f := a.flags
@@ -99,10 +98,10 @@ func (a *app) importFile(ctx context.Context, kind, name string) (int, error) {
 		return 0, err
 	}
 	for _, e := range im.Errors {
-		fmt.Fprintf(a.stderr, "%s: row %d: %s %s\n", name, e.Row, e.Column, e.Message)
+		_, _ = fmt.Fprintf(a.stderr, "%s: row %d: %s %s\n", name, e.Row, e.Column, e.Message)
 	}
 	for _, finding := range rep.Findings {
-		fmt.Fprintf(a.stderr, "idstore: guard: %s\n", finding)
+		_, _ = fmt.Fprintf(a.stderr, "idstore: guard: %s\n", finding)
 	}
 	if err := a.writeRetry(im, name); err != nil {
 		return 0, fmt.Errorf("%w: %w", errUsage, err)
@@ -125,7 +124,7 @@ func (a *app) writeRetry(im *csvimport.Import, name string) error {
 	if to == "" || len(im.Errors) == 0 || !im.Usable() || a.flags.plan {
 		return nil
 	}
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // the file that the caller named
 	if err != nil {
 		return err
 	}
@@ -133,7 +132,7 @@ func (a *app) writeRetry(im *csvimport.Import, name string) error {
 }
 
 func (a *app) export(ctx context.Context, kind string) (int, error) {
-	return exitDone, csvimport.Export(ctx, a.svc, csvimport.Kind(kind), io.Writer(a.stdout), csvimport.ExportOptions{})
+	return exitDone, csvimport.Export(ctx, a.svc, csvimport.Kind(kind), a.stdout, csvimport.ExportOptions{})
 }
 
 func (a *app) addUser(ctx context.Context, name string) (int, error) {
@@ -280,7 +279,7 @@ func (a *app) why(ctx context.Context, user, group string) (int, error) {
 	}{u.UserName, g.DisplayName, []string{}, []hopJSON{}}
 	path, err := a.svc.Explain(ctx, u.ID, g.ID)
 	if errors.Is(err, identitystore.ErrNotFound) {
-		fmt.Fprintf(a.stderr, "idstore: %s is not a member of %s\n", u.UserName, g.DisplayName)
+		_, _ = fmt.Fprintf(a.stderr, "idstore: %s is not a member of %s\n", u.UserName, g.DisplayName)
 		return exitRefused, a.print(out)
 	}
 	if err != nil {

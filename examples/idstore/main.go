@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	f := &flags{}
 	fs := flag.NewFlagSet("idstore", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	fs.Usage = func() { fmt.Fprint(stderr, usage); fs.PrintDefaults() }
+	fs.Usage = func() { _, _ = fmt.Fprint(stderr, usage); fs.PrintDefaults() }
 	fs.StringVar(&f.db, "db", "", "`database`: sqlite:FILE or postgres://USER@HOST/NAME")
 	fs.BoolVar(&f.plan, "plan", false, "import: show what would change, change nothing")
 	fs.StringVar(&f.approve, "approve", "", "import: `hash` of the plan that may be applied although it removes much")
@@ -79,13 +79,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitUsage
 	}
 	if err := checkWords(words); err != nil {
-		fmt.Fprintln(stderr, "idstore:", err)
+		_, _ = fmt.Fprintln(stderr, "idstore:", err)
 		fs.Usage()
 		return exitUsage
 	}
 	st, err := storeopen.Open(ctx, f.db)
 	if err != nil {
-		fmt.Fprintln(stderr, "idstore:", err)
+		_, _ = fmt.Fprintln(stderr, "idstore:", err)
 		if errors.Is(err, storeopen.ErrUsage) || strings.HasPrefix(f.db, "sqlite:") {
 			return exitUsage
 		}
@@ -93,7 +93,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	code := dispatch(ctx, st, f, words, stdin, stdout, stderr)
 	if err := st.Close(); err != nil {
-		fmt.Fprintln(stderr, "idstore:", err)
+		_, _ = fmt.Fprintln(stderr, "idstore:", err)
 	}
 	return code
 }
@@ -133,7 +133,7 @@ func checkWords(words []string) error {
 func dispatch(ctx context.Context, st identitystore.Store, f *flags, words []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	svc, err := identitystore.Open(ctx, identitystore.Config{Store: st})
 	if err != nil {
-		fmt.Fprintln(stderr, "idstore:", err)
+		_, _ = fmt.Fprintln(stderr, "idstore:", err)
 		return exitOutside
 	}
 	a := &app{svc: svc, flags: f, stdin: stdin, stdout: stdout, stderr: stderr}
@@ -174,7 +174,7 @@ type app struct {
 
 // failed prints an error: a refusal of the store as JSON, anything else for people.
 func (a *app) failed(err error) int {
-	fmt.Fprintln(a.stderr, "idstore:", err)
+	_, _ = fmt.Fprintln(a.stderr, "idstore:", err)
 	code := ""
 	switch {
 	case errors.Is(err, errUsage):

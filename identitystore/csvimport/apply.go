@@ -48,7 +48,7 @@ func Apply(ctx context.Context, svc *identitystore.Service, im *Import, req Requ
 	if rep.Errors == nil {
 		rep.Errors = []RowError{}
 	}
-	if len(im.Errors) > 0 && !(im.table.options.PerRow && im.Usable()) {
+	if len(im.Errors) > 0 && (!im.table.options.PerRow || !im.Usable()) {
 		rep.State, rep.PlanCounts = StateRefused, identitystore.PlanCounts{}
 		return rep, nil
 	}
@@ -91,13 +91,8 @@ func (im *Import) write(ctx context.Context, tx *identitystore.Tx) error {
 			return fmt.Errorf("csvimport: remove: %w", err)
 		}
 	}
-	for _, o := range im.Plan.Objects {
-		if o.Kind == identitystore.PlanGroup && o.Op == identitystore.PlanCreate && im.table.kind == Users {
-			g := &identitystore.Group{DisplayName: o.Name, Link: identitystore.Link{Source: im.table.options.Source, Origin: identitystore.OriginCSV}}
-			if _, err := tx.CreateGroup(ctx, g); err != nil {
-				return fmt.Errorf("csvimport: group: %w", err)
-			}
-		}
+	if err := im.writeGroups(ctx, tx); err != nil {
+		return err
 	}
 	for _, row := range im.group {
 		if err := row.write(ctx, tx); err != nil {
@@ -117,6 +112,19 @@ func (im *Import) write(ctx context.Context, tx *identitystore.Tx) error {
 	for _, e := range im.edges {
 		if err := e.write(ctx, tx); err != nil {
 			return fmt.Errorf("csvimport: membership: %w", err)
+		}
+	}
+	return nil
+}
+
+// writeGroups makes the groups that users' rows name.
+func (im *Import) writeGroups(ctx context.Context, tx *identitystore.Tx) error {
+	for _, o := range im.Plan.Objects {
+		if o.Kind == identitystore.PlanGroup && o.Op == identitystore.PlanCreate && im.table.kind == Users {
+			g := &identitystore.Group{DisplayName: o.Name, Link: identitystore.Link{Source: im.table.options.Source, Origin: identitystore.OriginCSV}}
+			if _, err := tx.CreateGroup(ctx, g); err != nil {
+				return fmt.Errorf("csvimport: group: %w", err)
+			}
 		}
 	}
 	return nil

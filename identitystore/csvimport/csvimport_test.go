@@ -15,26 +15,26 @@ import (
 	"github.com/adfedkit/adfedkit/identitystore/csvimport"
 )
 
-func newStore(t testing.TB) *identitystore.Service {
-	t.Helper()
-	svc, err := identitystore.Open(t.Context(), identitystore.Config{Store: new(identitystore.Memory)})
-	require.NoError(t, err)
+func newStore(tb testing.TB) *identitystore.Service {
+	tb.Helper()
+	svc, err := identitystore.Open(tb.Context(), identitystore.Config{Store: new(identitystore.Memory)})
+	require.NoError(tb, err)
 	return svc
 }
 
-func prepare(t testing.TB, svc *identitystore.Service, kind csvimport.Kind, text string, o csvimport.Options) *csvimport.Import {
-	t.Helper()
+func prepare(tb testing.TB, svc *identitystore.Service, kind csvimport.Kind, text string, o csvimport.Options) *csvimport.Import {
+	tb.Helper()
 	table, err := csvimport.Read(strings.NewReader(text), kind, o)
-	require.NoError(t, err)
-	im, err := csvimport.Prepare(t.Context(), svc, table)
-	require.NoError(t, err)
+	require.NoError(tb, err)
+	im, err := csvimport.Prepare(tb.Context(), svc, table)
+	require.NoError(tb, err)
 	return im
 }
 
-func apply(t testing.TB, svc *identitystore.Service, kind csvimport.Kind, text string, o csvimport.Options) csvimport.Report {
-	t.Helper()
-	rep, err := csvimport.Apply(t.Context(), svc, prepare(t, svc, kind, text, o), csvimport.Request{})
-	require.NoError(t, err)
+func apply(tb testing.TB, svc *identitystore.Service, kind csvimport.Kind, text string, o csvimport.Options) csvimport.Report {
+	tb.Helper()
+	rep, err := csvimport.Apply(tb.Context(), svc, prepare(tb, svc, kind, text, o), csvimport.Request{})
+	require.NoError(tb, err)
 	return rep
 }
 
@@ -157,8 +157,10 @@ func TestBadFiles(t *testing.T) {
 			t.Parallel()
 			svc := newStore(t)
 			require.NoError(t, svc.Update(t.Context(), identitystore.Author{}, func(tx *identitystore.Tx) error {
-				_, err1 := tx.CreateUser(t.Context(), &identitystore.User{UserName: "holder", Emails: []identitystore.MultiValue{{Value: "taken@example.com", Primary: true}},
-					ExternalIDs: []identitystore.ExternalID{{Issuer: "csv", ID: "77"}}})
+				_, err1 := tx.CreateUser(t.Context(), &identitystore.User{
+					UserName: "holder", Emails: []identitystore.MultiValue{{Value: "taken@example.com", Primary: true}},
+					ExternalIDs: []identitystore.ExternalID{{Issuer: "csv", ID: "77"}},
+				})
 				_, err2 := tx.CreateUser(t.Context(), &identitystore.User{UserName: "synced", Link: identitystore.Link{Source: "ad", GUID: "1", Origin: identitystore.OriginSync}})
 				_, err3 := tx.CreateGroup(t.Context(), &identitystore.Group{DisplayName: "dev"})
 				_, err4 := tx.CreateGroup(t.Context(), &identitystore.Group{DisplayName: "ad group", Link: identitystore.Link{Source: "ad", GUID: "2", Origin: identitystore.OriginSync}})

@@ -80,7 +80,7 @@ type record struct {
 type scanner struct {
 	in        *bufio.Reader
 	limits    Limits
-	delimiter byte
+	delimiter int
 	offset    int64
 	line, row int
 }
@@ -126,9 +126,9 @@ func newScanner(r io.Reader, delimiter rune, limits Limits) (*scanner, error) {
 	}
 	switch delimiter {
 	case 0:
-		s.delimiter = detect(head)
+		s.delimiter = int(detect(head))
 	case ',', ';', '\t':
-		s.delimiter = byte(delimiter)
+		s.delimiter = int(delimiter)
 	default:
 		return nil, errors.New("csvimport: Options.Delimiter is neither comma, semicolon nor tab")
 	}
@@ -186,46 +186,62 @@ type field struct {
 func (s *scanner) scan() ([]string, error) {
 	var cells []string
 	var f field
-	size := 0
-	for {
+	for size := 1; ; size++ {
 		c, err := s.byte()
 		if err != nil {
 			return nil, err
 		}
-		if size++; size > s.limits.Row {
+		if size > s.limits.Row {
 			return nil, s.fail(CodeTooLarge, "the row is longer than %d bytes", s.limits.Row)
 		}
 		inside := f.quoted && !f.closed
 		switch {
-		case c == eof && inside:
-			return nil, s.fail(CodeSyntax, "the file ends inside quotes")
-		case c == eof && len(cells) == 0 && len(f.text) == 0 && !f.quoted:
-			return nil, io.EOF
-		case c == eof, c == '\n' && !inside:
-			return s.add(cells, f)
-		case c == '\r' && !inside:
-			if err := s.lineFeed(); err != nil {
+		case c == eof:
+			return s.atEnd(cells, f, inside)
+		case !inside && (c == '\n' || c == '\r'):
+			if err := s.lineEnd(c); err != nil {
 				return nil, err
 			}
 			return s.add(cells, f)
-		case c == int(s.delimiter) && !inside:
+		case c == s.delimiter && !inside:
 			if cells, err = s.add(cells, f); err != nil {
 				return nil, err
 			}
 			f = field{}
-		case c == '"':
-			if err := s.quote(&f); err != nil {
+		default:
+			if err := s.letter(&f, byte(c)); err != nil { //nolint:gosec // a byte
 				return nil, err
 			}
-		case f.closed:
-			return nil, s.fail(CodeSyntax, "text after a closing quote")
-		default:
-			f.text = append(f.text, byte(c))
-		}
-		if len(f.text) > s.limits.Field {
-			return nil, s.fail(CodeTooLarge, "a field is longer than %d bytes", s.limits.Field)
 		}
 	}
+}
+
+func (s *scanner) atEnd(cells []string, f field, inside bool) ([]string, error) {
+	switch {
+	case inside:
+		return nil, s.fail(CodeSyntax, "the file ends inside quotes")
+	case len(cells) == 0 && len(f.text) == 0 && !f.quoted:
+		return nil, io.EOF
+	}
+	return s.add(cells, f)
+}
+
+// letter adds one byte to a cell.
+func (s *scanner) letter(f *field, c byte) error {
+	switch {
+	case c == '"':
+		if err := s.quote(f); err != nil {
+			return err
+		}
+	case f.closed:
+		return s.fail(CodeSyntax, "text after a closing quote")
+	default:
+		f.text = append(f.text, c)
+	}
+	if len(f.text) > s.limits.Field {
+		return s.fail(CodeTooLarge, "a field is longer than %d bytes", s.limits.Field)
+	}
+	return nil
 }
 
 func (s *scanner) quote(f *field) error {
@@ -243,7 +259,11 @@ func (s *scanner) quote(f *field) error {
 	return nil
 }
 
-func (s *scanner) lineFeed() error {
+// lineEnd takes the line feed that follows a carriage return.
+func (s *scanner) lineEnd(c int) error {
+	if c == '\n' {
+		return nil
+	}
 	c, err := s.byte()
 	if err != nil {
 		return err

@@ -11,6 +11,35 @@ import (
 )
 
 func (b *builder) usersFile() error {
+	byKey, err := b.readUsers()
+	if err != nil {
+		return err
+	}
+	if err := b.checkUnique(); err != nil {
+		return err
+	}
+	if err := b.checkManagers(byKey); err != nil {
+		return err
+	}
+	b.users = slices.DeleteFunc(b.users, func(row *userRow) bool { return b.bad[row.line.row] })
+	for _, row := range b.users {
+		b.noteManager(row)
+		b.planUser(row)
+		if err := b.planGroups(row); err != nil {
+			return err
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(b.made)) {
+		b.Plan.Objects = append(b.Plan.Objects, identitystore.PlanObject{Op: identitystore.PlanCreate, Kind: identitystore.PlanGroup, Key: key, Name: b.made[key]})
+	}
+	if b.table.options.Mode == Mirror {
+		return b.goneUsers(byKey)
+	}
+	return nil
+}
+
+// readUsers checks each row by itself and returns the first row of each name.
+func (b *builder) readUsers() (map[string]*userRow, error) {
 	byKey := map[string]*userRow{}
 	for _, l := range b.table.lines() {
 		b.requireCells(l)
@@ -18,7 +47,7 @@ func (b *builder) usersFile() error {
 		key := identitystore.FoldName(l.cells[colUserName])
 		row, err := b.userRow(l, key)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		b.users = append(b.users, row)
 		if byKey[key] == nil {
@@ -27,41 +56,10 @@ func (b *builder) usersFile() error {
 			b.fail(l, colUserName, CodeDuplicate, "stands in an earlier row")
 		}
 		if err := b.checkGroups(row); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	if err := b.checkUnique(); err != nil {
-		return err
-	}
-	if err := b.checkManagers(byKey); err != nil {
-		return err
-	}
-	kept := b.users[:0]
-	for _, row := range b.users {
-		if b.bad[row.line.row] {
-			continue
-		}
-		kept = append(kept, row)
-		for _, name := range row.groups {
-			if g, err := b.findGroup(name); err != nil {
-				return err
-			} else if g == nil {
-				b.made[identitystore.FoldName(name)] = name
-			}
-		}
-		b.planUser(row)
-		if err := b.planGroups(row); err != nil {
-			return err
-		}
-	}
-	b.users = kept
-	for _, key := range slices.Sorted(maps.Keys(b.made)) {
-		b.Plan.Objects = append(b.Plan.Objects, identitystore.PlanObject{Op: identitystore.PlanCreate, Kind: identitystore.PlanGroup, Key: key, Name: b.made[key]})
-	}
-	if b.table.options.Mode == Mirror {
-		return b.goneUsers(byKey)
-	}
-	return nil
+	return byKey, nil
 }
 
 // setDefaults fills in the user name and the display name.
@@ -319,36 +317,42 @@ func (b *builder) checkManagers(byKey map[string]*userRow) error {
 			if row.manager == "" || b.bad[row.line.row] {
 				continue
 			}
-			m := byKey[row.manager]
-			if m != nil && (m.old != nil || !b.bad[m.line.row]) {
-				continue
+			known, err := b.managerExists(row, byKey)
+			if err != nil {
+				return err
 			}
-			if m == nil {
-				_, err := b.r.UserByName(b.ctx, row.manager)
-				if err == nil {
-					continue
-				}
-				if !errors.Is(err, identitystore.ErrNotFound) {
-					return err
-				}
-			}
-			b.fail(row.line, colManager, CodeUnknownManager, "does not exist")
-			again = true
-		}
-	}
-	for _, row := range b.users {
-		if row.manager == "" || b.bad[row.line.row] {
-			continue
-		}
-		old := ""
-		if id := managerID(row.want); id != "" {
-			if u, err := b.r.UserByID(b.ctx, id); err == nil {
-				old = identitystore.FoldName(u.UserName)
+			if !known {
+				b.fail(row.line, colManager, CodeUnknownManager, "does not exist")
+				again = true
 			}
 		}
-		row.note(enterprise+".manager", old, row.manager)
 	}
 	return nil
+}
+
+func (b *builder) managerExists(row *userRow, byKey map[string]*userRow) (bool, error) {
+	if m := byKey[row.manager]; m != nil {
+		return m.old != nil || !b.bad[m.line.row], nil
+	}
+	_, err := b.r.UserByName(b.ctx, row.manager)
+	if errors.Is(err, identitystore.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// noteManager notes a new manager.
+func (b *builder) noteManager(row *userRow) {
+	if row.manager == "" {
+		return
+	}
+	old := ""
+	if id := managerID(row.want); id != "" {
+		if u, err := b.r.UserByID(b.ctx, id); err == nil {
+			old = identitystore.FoldName(u.UserName)
+		}
+	}
+	row.note(enterprise+".manager", old, row.manager)
 }
 
 func (b *builder) planUser(row *userRow) {
@@ -368,26 +372,18 @@ func (b *builder) planGroups(row *userRow) error {
 	if !has {
 		return nil
 	}
-	direct := map[string][]identitystore.Via{}
-	if row.old != nil {
-		edges, err := b.r.ParentEdges(b.ctx, []identitystore.Key{row.old.Key})
-		if err != nil {
-			return err
-		}
-		for _, e := range edges {
-			groups, err := b.r.Groups(b.ctx, []identitystore.Key{e.Parent})
-			if err != nil {
-				return err
-			}
-			for _, g := range groups {
-				key := identitystore.FoldName(g.DisplayName)
-				direct[key] = append(direct[key], e.Via)
-			}
-		}
+	direct, err := b.directGroups(row)
+	if err != nil {
+		return err
 	}
 	wanted := map[string]bool{}
 	for _, name := range row.groups {
 		key := identitystore.FoldName(name)
+		if g, err := b.findGroup(name); err != nil {
+			return err
+		} else if g == nil {
+			b.made[key] = name
+		}
 		if !wanted[key] && len(direct[key]) == 0 {
 			b.planEdge(edgeChange{true, key, row.key})
 		}
@@ -402,6 +398,29 @@ func (b *builder) planGroups(row *userRow) error {
 		}
 	}
 	return nil
+}
+
+// directGroups returns the groups that a user stands in directly, by folded name.
+func (b *builder) directGroups(row *userRow) (map[string][]identitystore.Via, error) {
+	direct := map[string][]identitystore.Via{}
+	if row.old == nil {
+		return direct, nil
+	}
+	edges, err := b.r.ParentEdges(b.ctx, []identitystore.Key{row.old.Key})
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range edges {
+		groups, err := b.r.Groups(b.ctx, []identitystore.Key{e.Parent})
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range groups {
+			key := identitystore.FoldName(g.DisplayName)
+			direct[key] = append(direct[key], e.Via)
+		}
+	}
+	return direct, nil
 }
 
 // checkGroups finds groups that do not exist, or that a directory owns.

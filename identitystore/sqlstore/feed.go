@@ -15,7 +15,7 @@ import (
 func (s *Store) Events(ctx context.Context, tenant string, after int64, limit int) ([]identitystore.Event, error) {
 	var out []identitystore.Event
 	err := s.View(ctx, tenant, func(r identitystore.Reader) error {
-		x, tid := r.(*reader).x, r.(*reader).tid //nolint:errcheck,forcetypeassert // made by View
+		x, tid := r.(*reader).x, r.(*reader).tid // made by View
 		var dropped int64
 		if err := x.row(ctx, "SELECT dropped_seq FROM tenant WHERE tid = ?", tid).Scan(&dropped); err != nil {
 			return notFound(err)
@@ -41,7 +41,7 @@ func events(ctx context.Context, x runner, q string, args ...any) ([]identitysto
 	if err != nil {
 		return nil, failed(err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var out []identitystore.Event
 	for rows.Next() {
 		var body string
@@ -72,7 +72,7 @@ func versions(ctx context.Context, x runner, q string, args ...any) ([]identitys
 	if err != nil {
 		return nil, failed(err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var out []identitystore.Version
 	for rows.Next() {
 		var v identitystore.Version
@@ -102,7 +102,7 @@ func versions(ctx context.Context, x runner, q string, args ...any) ([]identitys
 func (s *Store) AsOf(ctx context.Context, tenant string, at time.Time) (identitystore.Reader, error) {
 	past := identitystore.NewPast(at)
 	err := s.View(ctx, tenant, func(r identitystore.Reader) error {
-		rd := r.(*reader) //nolint:errcheck,forcetypeassert // made by View
+		rd := r.(*reader) // made by View
 		var horizon int64
 		if err := rd.x.row(ctx, "SELECT horizon FROM tenant WHERE tid = ?", rd.tid).Scan(&horizon); err != nil {
 			return notFound(err)
@@ -120,7 +120,7 @@ func (s *Store) AsOf(ctx context.Context, tenant string, at time.Time) (identity
 			return err
 		}
 		for _, v := range vs {
-			past.Add(v)
+			past.Add(ctx, v)
 		}
 		return rd.membershipsAt(ctx, past, t)
 	})
@@ -147,7 +147,7 @@ func (r *reader) presentAt(ctx context.Context, past *identitystore.Past, t int6
 			if err != nil {
 				return err
 			}
-			past.Add(v)
+			past.Add(ctx, v)
 		}
 	}
 	return nil
@@ -160,7 +160,7 @@ func (r *reader) membershipsAt(ctx context.Context, past *identitystore.Past, t 
 	if err != nil {
 		return failed(err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var m identitystore.Membership
 		var id []byte
@@ -169,7 +169,7 @@ func (r *reader) membershipsAt(ctx context.Context, past *identitystore.Past, t 
 			return failed(err)
 		}
 		m.ID, m.Direct, m.CreatedAt = uuidText(id), m.Depth == 1, fromMicros(created)
-		past.AddMembership(m, fromMicros(ended))
+		past.AddMembership(ctx, m, fromMicros(ended))
 	}
 	return failed(rows.Err())
 }
@@ -177,7 +177,7 @@ func (r *reader) membershipsAt(ctx context.Context, past *identitystore.Past, t 
 // Prune implements [identitystore.Store].
 func (s *Store) Prune(ctx context.Context, tenant string, before time.Time) error {
 	return s.Update(ctx, tenant, func(raw identitystore.Txn) error {
-		t := raw.(*txn) //nolint:errcheck,forcetypeassert // made by Update
+		t := raw.(*txn) // made by Update
 		limit := micros(before)
 		var last sql.NullInt64
 		if err := t.x.row(ctx, "SELECT max(seq) FROM change_log WHERE tenant = ? AND at < ?", t.tid, limit).Scan(&last); err != nil {

@@ -14,7 +14,7 @@ import (
 )
 
 //go:embed migrations/*.sql
-var migrationFiles embed.FS //nolint:gochecknoglobals // embedded files can stand nowhere else
+var migrationFiles embed.FS
 
 type migration struct {
 	version  int
@@ -57,7 +57,7 @@ func migrate(ctx context.Context, db *sql.DB, d Dialect, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("sqlstore: connect: %w", err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	const table = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)"
 	if _, err := conn.ExecContext(ctx, table); err != nil && !exists(err) {
 		return fmt.Errorf("sqlstore: create schema_version: %w", err)
@@ -119,7 +119,7 @@ func applied(ctx context.Context, conn *sql.Conn) (map[int]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: read schema_version: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	have := map[int]string{}
 	for rows.Next() {
 		var v int

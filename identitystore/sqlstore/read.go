@@ -43,7 +43,7 @@ func (r *reader) many(ctx context.Context, q string, args ...any) ([]row, error)
 	if err != nil {
 		return nil, failed(err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var out []row
 	for rows.Next() {
 		var p row
@@ -198,7 +198,7 @@ func (r *reader) Tombstones(ctx context.Context, after identitystore.Key, limit 
 	if err != nil {
 		return nil, failed(err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var out []identitystore.Ref
 	for rows.Next() {
 		var ref identitystore.Ref
@@ -262,7 +262,7 @@ func (r *reader) memberships(ctx context.Context, q string, args ...any) ([]iden
 	if err != nil {
 		return nil, failed(err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var out []identitystore.Membership
 	for rows.Next() {
 		m, err := scanMembership(rows)
@@ -314,7 +314,7 @@ func (r *reader) InGroups(ctx context.Context, user identitystore.Key, groupIDs 
 	if err != nil {
 		return nil, failed(err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	out := make([]bool, len(groupIDs))
 	for rows.Next() {
 		var id string
@@ -335,7 +335,7 @@ func (r *reader) edges(ctx context.Context, keys []identitystore.Key, q string) 
 		if err != nil {
 			return failed(err)
 		}
-		defer rows.Close()
+		defer func() { _ = rows.Close() }()
 		for rows.Next() {
 			var e identitystore.Edge
 			var kind string
@@ -371,7 +371,7 @@ func (r *reader) Documents(ctx context.Context, prefix string) ([]string, error)
 	if err != nil {
 		return nil, failed(err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var out []string
 	for rows.Next() {
 		var name string

@@ -23,7 +23,7 @@ func (r failedRow) Scan(...any) error { return r.err }
 type poolRunner struct{ s *Store }
 
 func (p *poolRunner) query(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
-	st, err := p.s.prepared(ctx, q)
+	st, err := p.s.prepared(ctx, q) //nolint:sqlclosecheck // closed with the store
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func (p *poolRunner) query(ctx context.Context, q string, args ...any) (*sql.Row
 }
 
 func (p *poolRunner) row(ctx context.Context, q string, args ...any) scanner {
-	st, err := p.s.prepared(ctx, q)
+	st, err := p.s.prepared(ctx, q) //nolint:sqlclosecheck // closed with the store
 	if err != nil {
 		return failedRow{err}
 	}
@@ -63,7 +63,7 @@ func (c *connRunner) stmt(ctx context.Context, q string) *sql.Stmt {
 	}
 	st, again := c.seen[q]
 	if st == nil && again {
-		if p, err := c.conn.PrepareContext(ctx, q); err == nil { //nolint:sqlclosecheck // closed with the runner
+		if p, err := c.conn.PrepareContext(ctx, q); err == nil {
 			st = p
 		}
 	}
@@ -72,7 +72,7 @@ func (c *connRunner) stmt(ctx context.Context, q string) *sql.Stmt {
 }
 
 func (c *connRunner) query(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
-	if st := c.stmt(ctx, q); st != nil {
+	if st := c.stmt(ctx, q); st != nil { //nolint:sqlclosecheck // closed with the runner
 		return st.QueryContext(ctx, args...)
 	}
 	return c.conn.QueryContext(ctx, c.dialect.bind(q), args...)

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -9,8 +10,6 @@ import (
 	"math/big"
 	"sync"
 	"time"
-
-	"crypto/rand"
 
 	"github.com/adfedkit/adfedkit/identitystore"
 	"github.com/adfedkit/adfedkit/internal/clock"
@@ -66,7 +65,7 @@ func checkSQLite(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return fmt.Errorf("sqlstore: connect: %w", err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	var mode string
 	var timeout, keys int
 	for q, to := range map[string]any{"PRAGMA journal_mode": &mode, "PRAGMA busy_timeout": &timeout, "PRAGMA foreign_keys": &keys} {
@@ -109,7 +108,7 @@ func (s *Store) prepared(ctx context.Context, q string) (*sql.Stmt, error) {
 	if st != nil {
 		return st, nil
 	}
-	st, err := s.db.PrepareContext(ctx, s.dialect.bind(q))
+	st, err := s.db.PrepareContext(ctx, s.dialect.bind(q)) //nolint:sqlclosecheck // kept until Close
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +166,7 @@ func (s *Store) Tenants(ctx context.Context) ([]identitystore.Tenant, error) {
 	if err != nil {
 		return nil, failed(err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var out []identitystore.Tenant
 	for rows.Next() {
 		var t identitystore.Tenant
@@ -309,7 +308,7 @@ func (s *Store) transaction(ctx context.Context, write bool, f func(*connRunner)
 	if err != nil {
 		return failed(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	x := &connRunner{conn: conn, dialect: s.dialect}
 	defer x.close()
 	return inTransaction(ctx, conn, s.dialect, write, func() error { return f(x) })

@@ -24,7 +24,7 @@ var _ identitystore.Txn = (*txn)(nil)
 
 func (t *txn) exec(ctx context.Context, q string, args ...any) error {
 	t.changed = true
-	return t.x.(*connRunner).exec(ctx, q, args...) //nolint:errcheck,forcetypeassert // a txn is made with this kind of runner only
+	return t.x.(*connRunner).exec(ctx, q, args...) // a txn is made with this kind of runner only
 }
 
 // insertPrincipal and updatePrincipal name the columns of row.values and of keys.
@@ -53,32 +53,14 @@ func (t *txn) put(ctx context.Context, kind string, key *identitystore.Key, r *r
 			sid = r.sid
 		}
 	}
-	delta := int64(0)
-	if !tombstone {
-		delta = 1
-	}
 	t.rows++
-	if *key == 0 {
-		t.nextKey++
-		*key, r.pid = identitystore.Key(t.nextKey), t.nextKey
-		if err := t.exec(ctx, insertPrincipal(), append([]any{t.tid, kind, name, email, sid}, r.values()...)...); err != nil {
-			return err
-		}
-	} else {
-		var state string
-		if err := t.x.row(ctx, "SELECT state FROM principal WHERE tenant = ? AND pid = ?", t.tid, r.pid).Scan(&state); err != nil {
-			return notFound(err)
-		}
-		if state != string(identitystore.StateTombstone) {
-			delta--
-		}
-		args := append([]any{t.tid, kind, name, email, sid}, r.values()...)
-		if err := t.exec(ctx, updatePrincipal(), append(args, t.tid, r.pid)...); err != nil {
-			return err
-		}
-		if err := t.exec(ctx, "DELETE FROM external_id WHERE tenant = ? AND pid = ?", t.tid, r.pid); err != nil {
-			return err
-		}
+	was, err := t.save(ctx, key, r, []any{t.tid, kind, name, email, sid})
+	if err != nil {
+		return err
+	}
+	delta := -was
+	if !tombstone {
+		delta++
 	}
 	if kind == kindUser {
 		t.users += delta
@@ -94,6 +76,28 @@ func (t *txn) put(ctx context.Context, kind string, key *identitystore.Key, r *r
 		}
 	}
 	return nil
+}
+
+// save inserts or updates the row and returns how many visible records it was before: 0 or 1.
+func (t *txn) save(ctx context.Context, key *identitystore.Key, r *row, keys []any) (int64, error) {
+	if *key == 0 {
+		t.nextKey++
+		*key, r.pid = identitystore.Key(t.nextKey), t.nextKey
+		return 0, t.exec(ctx, insertPrincipal(), append(keys, r.values()...)...)
+	}
+	var state string
+	if err := t.x.row(ctx, "SELECT state FROM principal WHERE tenant = ? AND pid = ?", t.tid, r.pid).Scan(&state); err != nil {
+		return 0, notFound(err)
+	}
+	args := append(append(keys, r.values()...), t.tid, r.pid)
+	if err := t.exec(ctx, updatePrincipal(), args...); err != nil {
+		return 0, err
+	}
+	was := int64(1)
+	if state == string(identitystore.StateTombstone) {
+		was = 0
+	}
+	return was, t.exec(ctx, "DELETE FROM external_id WHERE tenant = ? AND pid = ?", t.tid, r.pid)
 }
 
 // PutUser implements [identitystore.Txn].
@@ -200,7 +204,7 @@ func (t *txn) checkEnds(ctx context.Context, edges []identitystore.Edge) error {
 		if err != nil {
 			return failed(err)
 		}
-		defer rows.Close()
+		defer func() { _ = rows.Close() }()
 		for rows.Next() {
 			var k identitystore.Key
 			var kind string

@@ -129,7 +129,7 @@ func history(s *suite) {
 }
 
 // asOf compares the store at each past moment with what it answered then.
-func asOf(s *suite) {
+func asOf(s *suite) { //nolint:funlen // one story
 	ctx := s.ctx()
 	type moment struct {
 		at     time.Time
@@ -234,7 +234,7 @@ func prune(s *suite) {
 }
 
 // model runs random operations against a store and a naive model of it.
-func model(s *suite) {
+func model(s *suite) { //nolint:cyclop,funlen // the model is one loop
 	r := rand.New(rand.NewSource(7)) //nolint:gosec // a reproducible sequence
 	ctx := s.ctx()
 	users, groups := map[string]*identitystore.User{}, map[string]*identitystore.Group{}

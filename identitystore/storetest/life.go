@@ -124,7 +124,7 @@ func synced(name, guid string) *identitystore.User {
 	return &identitystore.User{UserName: name, Emails: mail(name), Link: identitystore.Link{Source: "ad", GUID: guid, SID: "S-1-5-21-1-2-3-" + guid, Origin: identitystore.OriginSync}}
 }
 
-func tombstones(s *suite) {
+func tombstones(s *suite) { //nolint:funlen // one story
 	ctx := s.ctx()
 	g := s.group("g")
 	var u *identitystore.User
@@ -165,7 +165,7 @@ func tombstones(s *suite) {
 	}))
 	s.truth(again.ID != u.ID, "a re-created object gets a new id")
 	restore := func(name string) error {
-		return s.update(func(tx *identitystore.Tx) error {
+		return s.update(func(tx *identitystore.Tx) error { //nolint:contextcheck // the context of the suite
 			old, err := tx.UserByID(ctx, u.ID)
 			if err != nil {
 				return err
@@ -218,7 +218,7 @@ func adSignIn(name string) identitystore.SignIn {
 	}
 }
 
-func signIn(s *suite) {
+func signIn(s *suite) { //nolint:funlen // one story
 	ctx := s.ctx()
 	no := adSignIn("u@corp")
 	no.Create = false
@@ -273,7 +273,7 @@ func signIn(s *suite) {
 
 	// Disabled users do not sign in, unless their own directory says otherwise.
 	disable := func(owned bool) {
-		s.ok(s.update(func(tx *identitystore.Tx) error {
+		s.ok(s.update(func(tx *identitystore.Tx) error { //nolint:contextcheck // the context of the suite
 			old, err := tx.UserByID(ctx, u.ID)
 			s.ok(err)
 			c := old.Clone()

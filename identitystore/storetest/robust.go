@@ -20,7 +20,7 @@ func leases(s *suite) {
 	s.ok(err)
 	s.equal(renewed.Token, l.Token)
 	fence := func(l identitystore.Lease) error {
-		return s.update(func(tx *identitystore.Tx) error {
+		return s.update(func(tx *identitystore.Tx) error { //nolint:contextcheck // the context of the suite
 			if err := tx.Fence(ctx, l); err != nil {
 				return err
 			}
@@ -57,19 +57,19 @@ func leases(s *suite) {
 // useOnce uses the system's clock, as the store does.
 func useOnce(s *suite) {
 	ctx := context.WithoutCancel(s.ctx())
-	until := time.Now().Add(time.Hour)
+	until := time.Now().Add(time.Hour) //nolint:forbidigo // the store's own clock
 	key := [32]byte{1}
 	s.ok(s.store.UseOnce(ctx, key, until))
 	s.is(s.store.UseOnce(ctx, key, until), identitystore.ErrSeen)
 	s.is(s.store.UseOnce(ctx, key, until.Add(time.Hour)), identitystore.ErrSeen)
-	err := s.store.UseOnce(ctx, [32]byte{2}, time.Now().Add(-time.Second))
+	err := s.store.UseOnce(ctx, [32]byte{2}, until.Add(-2*time.Hour))
 	s.truth(err != nil && !errors.Is(err, identitystore.ErrSeen), "what has expired is refused")
 	const presenters, rounds = 4, 20
-	for i := range rounds {
+	for i := range byte(rounds) {
 		var wg sync.WaitGroup
 		results := make([]error, presenters)
 		for p := range presenters {
-			wg.Go(func() { results[p] = s.store.UseOnce(ctx, [32]byte{3, byte(i)}, until) })
+			wg.Go(func() { results[p] = s.store.UseOnce(ctx, [32]byte{3, i}, until) })
 		}
 		wg.Wait()
 		accepted := 0
@@ -119,7 +119,7 @@ func rollback(s *suite) {
 	u, g := s.user("u"), s.group("g")
 	seq := mustSeq(s)
 	err := s.update(func(tx *identitystore.Tx) error {
-		s.ok(s.setName(tx, u.ID, "other"))
+		s.ok(s.setName(tx, u.ID, "other")) //nolint:contextcheck // the context of the suite
 		_, err := tx.CreateUser(ctx, &identitystore.User{UserName: "u"})
 		s.ok(err)
 		s.ok(tx.Link(ctx, identitystore.Edge{Parent: g.Key, Child: u.Key, Via: identitystore.ViaMember, ChildKind: identitystore.KindUser}))
@@ -140,7 +140,7 @@ func rollback(s *suite) {
 func cancelled(s *suite) {
 	ctx, cancel := context.WithCancel(s.ctx())
 	err := s.svc.Update(ctx, author(), func(tx *identitystore.Tx) error {
-		if _, err := tx.CreateUser(s.ctx(), &identitystore.User{UserName: "u"}); err != nil {
+		if _, err := tx.CreateUser(s.ctx(), &identitystore.User{UserName: "u"}); err != nil { //nolint:contextcheck // the context of the suite
 			return err
 		}
 		cancel()
@@ -201,7 +201,7 @@ func parallelMembers(s *suite) {
 }
 
 // errInjected is what a faulty transaction fails with.
-var errInjected = errors.New("storetest: injected failure") //nolint:gochecknoglobals // compared with errors.Is
+var errInjected = errors.New("storetest: injected failure")
 
 // faultyStore fails the k-th write of each transaction.
 type faultyStore struct {
@@ -270,7 +270,7 @@ func crashPoints(s *suite) {
 	s.link(true, h, g)
 	seq := mustSeq(s)
 	change := func(tx *identitystore.Tx) error {
-		if err := errors.Join(s.setName(tx, a.ID, "b"), s.setName(tx, b.ID, "a")); err != nil {
+		if err := errors.Join(s.setName(tx, a.ID, "b"), s.setName(tx, b.ID, "a")); err != nil { //nolint:contextcheck // the context of the suite
 			return err
 		}
 		c, err := tx.CreateUser(ctx, &identitystore.User{UserName: "c"})

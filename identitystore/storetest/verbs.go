@@ -90,7 +90,7 @@ func isolation(s *suite) {
 	s.ok(err)
 }
 
-func usersVerbs(s *suite) {
+func usersVerbs(s *suite) { //nolint:funlen // one story
 	ctx := s.ctx()
 	in := &identitystore.User{
 		UserName: "alice", DisplayName: "Alice A", Name: identitystore.Name{GivenName: "Alice", FamilyName: "Anders", MiddleName: "M"},
@@ -262,8 +262,14 @@ func foldTable(s *suite) {
 		a, b string
 		same bool
 	}{
-		{"JÜRGEN", "jürgen", true}, {"ju\u0308rgen", "jürgen", true}, {"ｗｉｄｅ", "WIDE", true}, {"ﬁnance", "FINANCE", true},
-		{"straße", "strasse", false}, {"\u0131d", "id", false}, {"josé", "jose", false}, {"\u212aelvin", "kelvin", true},
+		{"JÜRGEN", "jürgen", true},
+		{"ju\u0308rgen", "jürgen", true},
+		{"ｗｉｄｅ", "WIDE", true},
+		{"ﬁnance", "FINANCE", true},
+		{"straße", "strasse", false},
+		{"\u0131d", "id", false},
+		{"josé", "jose", false},
+		{"\u212aelvin", "kelvin", true},
 	} {
 		u, err := s.svc.CreateUser(s.ctx(), author(), &identitystore.User{UserName: c.a})
 		s.ok(err)
@@ -312,7 +318,7 @@ func revisions(s *suite) {
 	s.equal(now.Link.LastRun, "run-7")
 }
 
-func paging(s *suite) {
+func paging(s *suite) { //nolint:funlen // one story
 	ctx := s.ctx()
 	want := []string{}
 	for i := range 7 {
@@ -385,8 +391,10 @@ func alternate(s *suite) {
 	var g *identitystore.Group
 	s.ok(s.update(func(tx *identitystore.Tx) error {
 		var err error
-		if u, err = tx.CreateUser(ctx, &identitystore.User{UserName: "alice", ExternalIDs: []identitystore.ExternalID{{Issuer: "idp", ID: "7"}},
-			Emails: []identitystore.MultiValue{{Value: "Alice@Example.com", Primary: true}}, Link: identitystore.Link{SID: "S-1-5-21-1-2-3-1104"}}); err != nil {
+		if u, err = tx.CreateUser(ctx, &identitystore.User{
+			UserName: "alice", ExternalIDs: []identitystore.ExternalID{{Issuer: "idp", ID: "7"}},
+			Emails: []identitystore.MultiValue{{Value: "Alice@Example.com", Primary: true}}, Link: identitystore.Link{SID: "S-1-5-21-1-2-3-1104"},
+		}); err != nil {
 			return err
 		}
 		g, err = tx.CreateGroup(ctx, &identitystore.Group{DisplayName: "dev", ExternalIDs: []identitystore.ExternalID{{Issuer: "idp", ID: "8"}}})
@@ -437,7 +445,7 @@ func alternate(s *suite) {
 	s.is(err, identitystore.ErrConflict)
 }
 
-func membershipVerbs(s *suite) {
+func membershipVerbs(s *suite) { //nolint:funlen // one story
 	ctx := s.ctx()
 	u, v, g := s.user("alice"), s.user("bob"), s.group("dev")
 	m, err := s.svc.CreateGroupMembership(ctx, author(), g.ID, u.ID)
