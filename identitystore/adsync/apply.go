@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/adfedkit/adfedkit/identitystore"
@@ -14,6 +15,8 @@ type state struct {
 	Scope     string    `json:"scope"`
 	Mapping   string    `json:"mapping"`
 	Watermark string    `json:"watermark,omitempty"`
+	Mark      string    `json:"mark,omitempty"`    // where the source's changes go on
+	Trouble   bool      `json:"trouble,omitempty"` // an object or value was left out: changes elsewhere may bring it in
 	Run       string    `json:"run"`
 	PlanHash  string    `json:"planHash"`
 	At        time.Time `json:"at"`
@@ -38,7 +41,7 @@ func (e *Engine) lastState(ctx context.Context, r identitystore.Reader) (state, 
 
 // apply writes a plan in one transaction: objects, edges, and by them the flattened memberships, the state and the
 // events are committed together or not at all.
-func (e *Engine) apply(ctx context.Context, plan *identitystore.Plan, run string, lease identitystore.Lease) error {
+func (e *Engine) apply(ctx context.Context, plan *identitystore.Plan, run string, lease identitystore.Lease, mark string) error {
 	author := identitystore.Author{Actor: "adsync", Run: run}
 	return e.cfg.Service.Update(ctx, author, func(tx *identitystore.Tx) error {
 		if err := tx.Fence(ctx, lease); err != nil {
@@ -55,16 +58,19 @@ func (e *Engine) apply(ctx context.Context, plan *identitystore.Plan, run string
 		if err := a.write(ctx); err != nil {
 			return err
 		}
-		return e.remember(ctx, tx, plan, run)
+		return e.remember(ctx, tx, plan, run, mark)
 	})
 }
 
-func (e *Engine) remember(ctx context.Context, tx *identitystore.Tx, plan *identitystore.Plan, run string) error {
+func (e *Engine) remember(ctx context.Context, tx *identitystore.Tx, plan *identitystore.Plan, run, mark string) error {
 	before, err := e.lastState(ctx, tx)
 	if err != nil {
 		return err
 	}
-	doc, err := json.Marshal(state{plan.Scope, plan.Mapping, plan.Snapshot, run, plan.Hash(), tx.Now(), remembered(plan, before.Principals)})
+	doc, err := json.Marshal(state{
+		Scope: plan.Scope, Mapping: plan.Mapping, Watermark: plan.Snapshot, Mark: mark, Trouble: trouble(plan), Run: run, PlanHash: plan.Hash(), At: tx.Now(),
+		Principals: remembered(plan, before.Principals),
+	})
 	if err != nil {
 		return err
 	}
@@ -212,4 +218,11 @@ func (a *applier) edges(ctx context.Context, op identitystore.PlanOp) error {
 		return a.tx.Unlink(ctx, edges...)
 	}
 	return a.tx.Link(ctx, edges...)
+}
+
+// trouble reports whether something was left out that a change of another object may bring in.
+func trouble(plan *identitystore.Plan) bool {
+	return len(plan.Warnings) > 0 || slices.ContainsFunc(plan.Skipped, func(s identitystore.Skipped) bool {
+		return !slices.Contains([]string{SkipPrincipalNotFound, SkipNotAUser}, s.Reason)
+	})
 }

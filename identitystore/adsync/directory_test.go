@@ -91,7 +91,8 @@ func TestDirectoryWholeWay(t *testing.T) {
 	require.Equal(t, "alice Person", e.record(alice.GUID()).DisplayName)
 	require.Equal(t, "AWS-Admins@corp.example.test", e.groupRecord(admins.GUID()).DisplayName)
 	require.ElementsMatch(t, []identitystore.Skipped{
-		{Object: "nobody@example.com", Reason: adsync.SkipPrincipalNotFound}, {Object: `CORP\AWS-Admins`, Reason: adsync.SkipPrincipalNotFound},
+		{Object: "nobody@example.com", Reason: adsync.SkipPrincipalNotFound},
+		{Object: `CORP\AWS-Admins`, Reason: adsync.SkipPrincipalNotFound},
 		{Object: alice.SID(), Reason: adsync.SkipPrincipalNotFound},
 	}, res.Plan.Skipped)
 	require.Contains(t, res.Plan.Snapshot, `"usn"`)

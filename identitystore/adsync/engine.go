@@ -146,36 +146,70 @@ func (e *Engine) plan(ctx context.Context, scope Scope, res *Result) error {
 // Run reads the scope, plans, and applies the plan if the guard lets it pass or if approve is its hash. A held plan is
 // an [*identitystore.HeldError]; whatever the error, the store is as it was.
 func (e *Engine) Run(ctx context.Context, scope Scope, approve string) (Result, error) {
+	return e.start(ctx, func(ctx context.Context, lease identitystore.Lease, res *Result) error {
+		return e.full(ctx, scope, approve, lease, res)
+	})
+}
+
+// RunChanges is [Engine.Run] at the cost of what changed since the last run. It reads everything, as Run does, when the
+// source cannot tell changes, when the scope or the mapping is another one, and whenever it could not come to the same end.
+func (e *Engine) RunChanges(ctx context.Context, scope Scope, approve string) (Result, error) {
+	return e.start(ctx, func(ctx context.Context, lease identitystore.Lease, res *Result) error {
+		err := e.changes(ctx, scope, approve, lease, res)
+		if !errors.Is(err, ErrFullRead) {
+			return err
+		}
+		*res = Result{Run: res.Run}
+		return e.full(ctx, scope, approve, lease, res)
+	})
+}
+
+// start runs with the lease.
+func (e *Engine) start(ctx context.Context, run func(context.Context, identitystore.Lease, *Result) error) (Result, error) {
 	res := Result{Run: rand.Text()}
 	started := e.cfg.Service.Now()
-	err := e.run(ctx, scope, approve, &res)
+	lease, err := e.acquire(ctx)
+	if err == nil {
+		held, release := e.hold(ctx, lease)
+		err = run(held, lease, &res)
+		if err != nil && errors.Is(context.Cause(held), identitystore.ErrFenced) {
+			err = identitystore.ErrFenced
+		}
+		release()
+	}
 	return e.done(ctx, res, started, err)
 }
 
-func (e *Engine) run(ctx context.Context, scope Scope, approve string, res *Result) error {
-	lease, err := e.acquire(ctx)
-	if err != nil {
-		return err
+func (e *Engine) full(ctx context.Context, scope Scope, approve string, lease identitystore.Lease, res *Result) error {
+	mark := ""
+	if src, ok := e.cfg.From.(ChangeSource); ok { // before the read: nothing may happen unseen in between
+		var err error
+		if mark, err = src.Mark(ctx); err != nil {
+			return err
+		}
 	}
-	ctx, release := e.hold(ctx, lease)
-	defer release()
 	snap, err := e.read(ctx, scope, res.Run)
 	if err != nil {
 		return err
 	}
+	return e.settle(ctx, approve, lease, res, snap.ReadAt, mark, func() error { return e.PlanSnapshot(ctx, snap, res) })
+}
+
+// settle plans and applies; again when a sign-in came between.
+func (e *Engine) settle(ctx context.Context, approve string, lease identitystore.Lease, res *Result, readAt time.Time, mark string, plan func() error) error {
 	for try := 0; ; try++ {
-		if err := e.PlanSnapshot(ctx, snap, res); err != nil {
+		if err := plan(); err != nil {
 			return err
 		}
 		if res.State == StateHeld && approve != res.PlanHash {
 			return &identitystore.HeldError{PlanHash: res.PlanHash, Findings: res.Findings}
 		}
-		if e.cfg.Service.Now().Sub(snap.ReadAt) > e.cfg.MaxReadAge {
+		if e.cfg.Service.Now().Sub(readAt) > e.cfg.MaxReadAge {
 			return identitystore.ErrUnstableRead
 		}
 		e.cfg.Observer.Stage(ctx, res.Run, StageApply, len(res.Plan.Objects)+len(res.Plan.Members))
-		err := e.apply(ctx, res.Plan, res.Run, lease)
-		if errors.Is(err, identitystore.ErrPlanStale) && try < maxReplans { // a sign-in came between: look again
+		err := e.apply(ctx, res.Plan, res.Run, lease, mark)
+		if errors.Is(err, identitystore.ErrPlanStale) && try < maxReplans {
 			continue
 		}
 		if err == nil && res.State != StateUnchanged {
@@ -183,6 +217,86 @@ func (e *Engine) run(ctx context.Context, scope Scope, approve string, res *Resu
 		}
 		return err
 	}
+}
+
+// changes is an incremental run; [ErrFullRead] says that it cannot be one.
+func (e *Engine) changes(ctx context.Context, scope Scope, approve string, lease identitystore.Lease, res *Result) error {
+	src, ok := e.cfg.From.(ChangeSource)
+	if !ok {
+		return ErrFullRead
+	}
+	last, err := e.startingPoint(ctx, scope)
+	if err != nil {
+		return err
+	}
+	readAt := e.cfg.Service.Now()
+	e.cfg.Observer.Stage(ctx, res.Run, StageRead, 0)
+	delta, err := src.Changes(ctx, last.Mark)
+	if err != nil {
+		return err
+	}
+	return e.settle(ctx, approve, lease, res, readAt, delta.Mark, func() error {
+		return e.cfg.Service.View(ctx, func(r identitystore.Reader) error {
+			e.cfg.Observer.Stage(ctx, res.Run, StagePlan, len(delta.Objects)+len(delta.Members))
+			plan, held, err := e.incremental(ctx, r, last, delta)
+			if err != nil {
+				return err
+			}
+			plan.At = readAt
+			e.judge(plan, held, res)
+			return nil
+		})
+	})
+}
+
+// startingPoint returns the state of the last run, if changes can be added to it.
+func (e *Engine) startingPoint(ctx context.Context, scope Scope) (state, error) {
+	var last state
+	var open Scope
+	err := e.cfg.Service.View(ctx, func(r identitystore.Reader) error {
+		var err error
+		if last, err = e.lastState(ctx, r); err != nil {
+			return err
+		}
+		if last.Mark == "" || last.Trouble || last.Scope != scope.Revision() || last.Mapping != e.cfg.Mapping.Version() || e.cfg.DisableUnscopedAfter != 0 {
+			return ErrFullRead
+		}
+		open, err = e.open(ctx, r, scope, last)
+		return err
+	})
+	if err != nil || len(open.Principals) == 0 {
+		return last, err
+	}
+	// those who stood for nobody may stand for somebody now
+	snap, err := e.cfg.From.Read(ctx, open)
+	if err == nil && len(snap.Principals) > 0 {
+		err = ErrFullRead
+	}
+	return last, err
+}
+
+// open returns the principals that no living object is bound to.
+func (e *Engine) open(ctx context.Context, r identitystore.Reader, scope Scope, last state) (Scope, error) {
+	var out Scope
+	for _, p := range scope.Principals {
+		guid := last.Principals[boundKey(p)]
+		if guid == "" {
+			out.Principals = append(out.Principals, p)
+			continue
+		}
+		if p.Kind == KindGroup {
+			continue
+		}
+		ref, err := r.Lookup(ctx, identitystore.ByGUID, e.cfg.Source, guid)
+		if err != nil {
+			return out, ErrFullRead
+		}
+		u, err := r.UserByID(ctx, ref.ID)
+		if err != nil || u.Link.State == identitystore.StateTombstone {
+			out.Principals = append(out.Principals, p)
+		}
+	}
+	return out, nil
 }
 
 func (e *Engine) read(ctx context.Context, scope Scope, run string) (*Snapshot, error) {
@@ -212,18 +326,23 @@ func (e *Engine) PlanSnapshot(ctx context.Context, snap *Snapshot, res *Result) 
 		if err != nil {
 			return err
 		}
-		res.Plan, res.PlanHash, res.Counts = plan, plan.Hash(), plan.Counts()
-		res.Findings = e.cfg.Guard.Check(plan, st.held)
-		switch {
-		case identitystore.Held(res.Findings):
-			res.State = StateHeld
-		case plan.Empty():
-			res.State = StateUnchanged
-		default:
-			res.State = StatePlanned
-		}
+		e.judge(plan, st.held, res)
 		return nil
 	})
+}
+
+// judge lets the guard look at a plan.
+func (e *Engine) judge(plan *identitystore.Plan, held identitystore.Holdings, res *Result) {
+	res.Plan, res.PlanHash, res.Counts = plan, plan.Hash(), plan.Counts()
+	res.Findings = e.cfg.Guard.Check(plan, held)
+	switch {
+	case identitystore.Held(res.Findings):
+		res.State = StateHeld
+	case plan.Empty():
+		res.State = StateUnchanged
+	default:
+		res.State = StatePlanned
+	}
 }
 
 // prove asks the source for each stored object that the snapshot lacks. No answer is an error: nothing is guessed.

@@ -103,7 +103,7 @@ func (h *history) change() {
 
 func (h *history) signIn(u string) {
 	o := h.objects[u]
-	if o == nil {
+	if o == nil || o.Disabled {
 		return
 	}
 	_, err := h.svc.SignIn(h.t.Context(), identitystore.SignIn{Source: adsync.DefaultSource, GUID: u, SID: o.SID, UserName: o.Name, Create: true})

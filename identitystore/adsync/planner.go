@@ -39,8 +39,7 @@ type planner struct {
 	objects map[string]int  // position in snap.Objects
 }
 
-// makePlan compares. presence answers for stored objects that were not read.
-func makePlan(ctx context.Context, cfg *Config, r identitystore.Reader, st *stored, snap *Snapshot, presence map[string]Presence) (*identitystore.Plan, error) {
+func newPlanner(cfg *Config, st *stored, snap *Snapshot, presence map[string]Presence) *planner {
 	p := &planner{
 		cfg: cfg, limits: cfg.Service.Limits(), snap: snap, stored: st, gone: presence,
 		plan: &identitystore.Plan{
@@ -53,6 +52,12 @@ func makePlan(ctx context.Context, cfg *Config, r identitystore.Reader, st *stor
 	for _, s := range snap.Skipped {
 		p.plan.Skipped = append(p.plan.Skipped, identitystore.Skipped(s))
 	}
+	return p
+}
+
+// makePlan compares. presence answers for stored objects that were not read.
+func makePlan(ctx context.Context, cfg *Config, r identitystore.Reader, st *stored, snap *Snapshot, presence map[string]Presence) (*identitystore.Plan, error) {
+	p := newPlanner(cfg, st, snap, presence)
 	for _, x := range snap.Principals {
 		p.plan.Principals = append(p.plan.Principals, identitystore.PlanPrincipal{Kind: string(x.Kind), Text: x.Text, Key: x.GUID})
 	}
@@ -363,24 +368,29 @@ func (p *planner) missing() {
 		if _, twice := p.objects[guid]; twice {
 			continue // read, but unusable
 		}
-		switch p.gone[guid] {
-		case Deleted:
-			p.plan.Objects = append(p.plan.Objects, identitystore.PlanObject{Op: identitystore.PlanRemove, Kind: string(rec.kind), Key: guid, ID: rec.id, Name: rec.name})
-			p.decide(rec.kind, guid, rec.name, "removed", "deleted_in_directory")
-		case Live:
-			if rec.link.State == identitystore.StateUnscoped {
-				p.decide(rec.kind, guid, rec.name, "kept", "out_of_scope")
-				p.disableLongUnscoped(rec)
-				continue
-			}
-			p.plan.Objects = append(p.plan.Objects, identitystore.PlanObject{
-				Op: identitystore.PlanUpdate, Kind: string(rec.kind), Key: guid, ID: rec.id, Name: rec.name,
-				Fields: []identitystore.FieldChange{{Path: pathState, Old: string(identitystore.StateActive), New: string(identitystore.StateUnscoped)}},
-			})
-			p.decide(rec.kind, guid, rec.name, "unscoped", "out_of_scope")
-		default: // nothing is known: nothing is done
-			p.decide(rec.kind, guid, rec.name, "kept", "unknown")
+		p.absent(guid, rec)
+	}
+}
+
+// absent decides about one record of which the object was not read.
+func (p *planner) absent(guid string, rec record) {
+	switch p.gone[guid] {
+	case Deleted:
+		p.plan.Objects = append(p.plan.Objects, identitystore.PlanObject{Op: identitystore.PlanRemove, Kind: string(rec.kind), Key: guid, ID: rec.id, Name: rec.name})
+		p.decide(rec.kind, guid, rec.name, "removed", "deleted_in_directory")
+	case Live:
+		if rec.link.State == identitystore.StateUnscoped {
+			p.decide(rec.kind, guid, rec.name, "kept", "out_of_scope")
+			p.disableLongUnscoped(rec)
+			return
 		}
+		p.plan.Objects = append(p.plan.Objects, identitystore.PlanObject{
+			Op: identitystore.PlanUpdate, Kind: string(rec.kind), Key: guid, ID: rec.id, Name: rec.name,
+			Fields: []identitystore.FieldChange{{Path: pathState, Old: string(identitystore.StateActive), New: string(identitystore.StateUnscoped)}},
+		})
+		p.decide(rec.kind, guid, rec.name, "unscoped", "out_of_scope")
+	default: // nothing is known: nothing is done
+		p.decide(rec.kind, guid, rec.name, "kept", "unknown")
 	}
 }
 

@@ -26,6 +26,8 @@ type Object struct {
 	Disabled   bool              `json:"disabled,omitempty"`
 	Attributes map[string]string `json:"attributes,omitempty"` // by target of the mapping; absent sources are not in it
 	Incomplete bool              `json:"incomplete,omitempty"` // a group whose members could not all be read
+	// PrimaryGroup is the SID of a user's primary group. A full read says the same by an edge.
+	PrimaryGroup string `json:"primaryGroup,omitempty"`
 }
 
 // Edge says that Child stands in the group Parent; both are GUIDs.

@@ -24,23 +24,48 @@ type stored struct {
 	held                                     identitystore.Holdings
 }
 
-// load reads all records, but no memberships.
-func load(ctx context.Context, r identitystore.Reader, source string) (*stored, error) {
-	s := &stored{
+func newStored() *stored {
+	return &stored{
 		users: map[string]*identitystore.User{}, groups: map[string]*identitystore.Group{}, guidOf: map[identitystore.Key]string{},
 		userNames: map[string]identitystore.Key{}, groupNames: map[string]identitystore.Key{},
 		emails: map[string]identitystore.Key{}, externals: map[string]identitystore.Key{},
 	}
+}
+
+// loadSize reads how much the store holds, and its last change.
+func (s *stored) loadSize(ctx context.Context, r identitystore.Reader) error {
 	seq, err := r.LastSeq(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.base = baseText(seq)
 	counts, err := r.Counts(ctx)
-	if err != nil {
+	s.held = identitystore.Holdings{Users: counts.Users, Groups: counts.Groups, Memberships: counts.Memberships, GroupSize: map[string]int{}}
+	return err
+}
+
+// loadOne reads one record, if it is of our source.
+func (s *stored) loadOne(ctx context.Context, r identitystore.Reader, ref identitystore.Ref, source string) error {
+	if ref.Kind == identitystore.KindUser {
+		users, err := r.Users(ctx, []identitystore.Key{ref.Key})
+		for _, u := range users {
+			s.addUser(u, source)
+		}
+		return err
+	}
+	groups, err := r.Groups(ctx, []identitystore.Key{ref.Key})
+	for _, g := range groups {
+		s.addGroup(g, source)
+	}
+	return err
+}
+
+// load reads all records, but no memberships.
+func load(ctx context.Context, r identitystore.Reader, source string) (*stored, error) {
+	s := newStored()
+	if err := s.loadSize(ctx, r); err != nil {
 		return nil, err
 	}
-	s.held = identitystore.Holdings{Users: counts.Users, Groups: counts.Groups, Memberships: counts.Memberships, GroupSize: map[string]int{}}
 	if err := s.loadUsers(ctx, r, source); err != nil {
 		return nil, err
 	}

@@ -2,11 +2,10 @@ package adsync
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"math/big"
 	"time"
-
-	"crypto/rand"
 
 	"github.com/adfedkit/adfedkit/identitystore"
 )
