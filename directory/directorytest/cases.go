@@ -116,6 +116,26 @@ func searchCases() []conformanceCase {
 			x, err := directory.ParseExtendedDN(e.String("member"))
 			return expect(err == nil && x.GUID != "" && x.SID != "" && x.DN != "", "%q, %v", e.String("member"), err)
 		}},
+		{"an unpaged search ends at 1,000 entries with result code 4", func(s *suite) error {
+			n, _, code, err := s.t.Raw(s.ctx, s.base, "(objectClass=user)", []string{"cn"})
+			return expect(err == nil && n == 1000 && code == 4, "%d entries, code %d, %v", n, code, err)
+		}},
+		{"an attribute of more than 1,500 values comes in parts", func(s *suite) error {
+			e, err := s.find(s.t.BigGroup, "member")
+			if err != nil {
+				return err
+			}
+			_, attrs, code, err := s.t.Raw(s.ctx, e.DN, "(objectClass=group)", []string{"member"})
+			return expect(err == nil && code == 0 && slices.Contains(attrs, "member;range=0-1499"), "%v, code %d, %v", attrs, code, err)
+		}},
+		{"a reader has all values of a very long attribute", func(s *suite) error {
+			e, err := s.find(s.t.BigGroup, "member")
+			return expect(err == nil && len(e.Strings("member")) == s.t.BigMembers, "%v", err)
+		}},
+		{"an unknown critical control is refused", func(s *suite) error {
+			_, _, code, err := s.t.Raw(s.ctx, s.base, "(objectClass=domain)", nil, "1.2.3.4.5.6.7.8.9")
+			return expect(err == nil && code == 12, "code %d, %v", code, err)
+		}},
 		{"the server says who it is", func(s *suite) error {
 			i, err := s.c.ServerInfo(s.ctx, s.t.Domain.DNS)
 			return expect(err == nil && i.ActiveDirectory && !i.ID.IsZero() && i.HighestUSN > 0, "%+v, %v", i, err)
@@ -223,6 +243,9 @@ func changeCasesOf(label string, mode directory.ChangeMode) []conformanceCase {
 			return expect(c != nil && c.Entry.String("mail") == label+"@example.com", "%+v", set)
 		}},
 		{"5 " + label + ": an attribute that was cleared", func(s *suite) error {
+			if err := s.modify("modify-replace", user(s), "", map[string][]string{"mail": {"soon-gone@example.com"}})(); err != nil {
+				return err
+			}
 			set, err := s.delta(mode, []string{"mail"}, s.modify("modify-replace", user(s), "", map[string][]string{"mail": nil}))
 			if err != nil {
 				return err

@@ -27,6 +27,11 @@ type Target struct {
 	Other    directory.Domain // a domain of another forest that this one trusts; zero for none
 	Password string           // for the accounts that the suite makes
 	Modify   func(context.Context, Change) error
+	// Raw sends one search as it is, without pages, from the base down, with critical controls without value, and returns
+	// the number of entries, the attribute names of the first one, and the result code.
+	Raw        func(ctx context.Context, base, filter string, attributes []string, controls ...string) (n int, names []string, code int, err error)
+	BigGroup   string // sAMAccountName of a group with more than 1,500 members, in a domain of more than 1,000 users
+	BigMembers int    // how many it has
 
 	PlainLDAP string      // ldap:// address, for what is refused without TLS; "" leaves those cases out
 	CATLS     *tls.Config // trusts the server
