@@ -21,6 +21,7 @@ type Memory struct {
 	closed  bool
 	tenants map[string]*memTenant
 	once    onceSet
+	handles handleSet
 }
 
 type memTenant struct {
@@ -284,16 +285,38 @@ func (m *Memory) AsOf(ctx context.Context, tenant string, at time.Time) (Reader,
 
 // UseOnce implements [Store].
 func (m *Memory) UseOnce(ctx context.Context, key [32]byte, until time.Time) error {
+	if err := m.usable(ctx); err != nil {
+		return err
+	}
+	return m.once.use(key, until, clock.Or(m.Now)())
+}
+
+// Remember implements [Store].
+func (m *Memory) Remember(ctx context.Context, key string, value []byte, until time.Time) error {
+	if err := m.usable(ctx); err != nil {
+		return err
+	}
+	return m.handles.remember(key, value, until, clock.Or(m.Now)())
+}
+
+// Take implements [Store].
+func (m *Memory) Take(ctx context.Context, key string) ([]byte, error) {
+	if err := m.usable(ctx); err != nil {
+		return nil, err
+	}
+	return m.handles.take(key, clock.Or(m.Now)())
+}
+
+func (m *Memory) usable(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	m.mu.RLock()
-	closed := m.closed
-	m.mu.RUnlock()
-	if closed {
+	defer m.mu.RUnlock()
+	if m.closed {
 		return ErrClosed
 	}
-	return m.once.use(key, until, clock.Or(m.Now)())
+	return nil
 }
 
 // Close implements [Store]: further calls fail with [ErrClosed].

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
+
+var errExpired = errors.New("identitystore: the key has expired already")
 
 // maxOnce bounds the keys of one shard; a full shard refuses instead of forgetting.
 const (
@@ -26,7 +29,7 @@ type onceShard struct {
 
 func (s *onceSet) use(key [32]byte, until, now time.Time) error {
 	if !until.After(now) {
-		return errors.New("identitystore: the key has expired already")
+		return errExpired
 	}
 	sh := &s.shards[key[0]%onceShards]
 	sh.mu.Lock()
@@ -50,6 +53,58 @@ func (s *onceSet) use(key [32]byte, until, now time.Time) error {
 	}
 	sh.keys[key] = until.UnixMicro()
 	return nil
+}
+
+// handleSet keeps values until they are taken or expire.
+type handleSet struct {
+	mu     sync.Mutex
+	values map[string]handle
+	next   int64
+}
+
+type handle struct {
+	value []byte
+	until int64
+}
+
+const maxHandles = 1 << 20
+
+func (s *handleSet) remember(key string, value []byte, until, now time.Time) error {
+	if !until.After(now) {
+		return errExpired
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h, ok := s.values[key]; ok && h.until > now.UnixMicro() {
+		return ErrSeen
+	}
+	if s.values == nil {
+		s.values = map[string]handle{}
+	}
+	if now.UnixMicro() >= s.next || len(s.values) >= maxHandles {
+		for k, h := range s.values {
+			if h.until <= now.UnixMicro() {
+				delete(s.values, k)
+			}
+		}
+		s.next = now.Add(time.Minute).UnixMicro()
+	}
+	if len(s.values) >= maxHandles {
+		return &ThrottlingError{RetryAfter: time.Minute}
+	}
+	s.values[key] = handle{slices.Clone(value), until.UnixMicro()}
+	return nil
+}
+
+func (s *handleSet) take(key string, now time.Time) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h, ok := s.values[key]
+	delete(s.values, key)
+	if !ok || h.until <= now.UnixMicro() {
+		return nil, ErrNotFound
+	}
+	return h.value, nil
 }
 
 // SingleUse is a [Store]'s memory of used keys with the sentinel of the package that asks: its UseOnce returns an

@@ -36,6 +36,10 @@ type Store interface {
 
 	// UseOnce remembers a key until a time: nil is the first use, an error that matches [ErrSeen] a later one.
 	UseOnce(ctx context.Context, key [32]byte, until time.Time) error
+	// Remember keeps a value under a key until a time; [ErrSeen] says that the key is in use.
+	Remember(ctx context.Context, key string, value []byte, until time.Time) error
+	// Take returns the value of a key and forgets it: of two calls one gets it, the other [ErrNotFound].
+	Take(ctx context.Context, key string) ([]byte, error)
 	// Close releases what the store holds.
 	Close() error
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/adfedkit/adfedkit/identitystore"
@@ -197,49 +196,5 @@ func (s *Store) Prune(ctx context.Context, tenant string, before time.Time) erro
 			}
 		}
 		return t.exec(ctx, "UPDATE tenant SET horizon = ? WHERE tid = ? AND horizon < ?", limit, t.tid, limit)
-	})
-}
-
-// UseOnce implements [identitystore.Store]. Of two calls at once, on one machine or several, one inserts the row.
-func (s *Store) UseOnce(ctx context.Context, key [32]byte, until time.Time) error {
-	now := s.now()
-	if !until.After(now) {
-		return errors.New("sqlstore: the key has expired already")
-	}
-	if s.dialect == SQLite {
-		select {
-		case s.writer <- struct{}{}:
-			defer func() { <-s.writer }()
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	// A dead row of the same key is taken over; a live one is left alone, and then no row is affected.
-	const q = "INSERT INTO used_key (k, until_at) VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET until_at = excluded.until_at WHERE used_key.until_at <= ?"
-	for try := 0; ; try++ {
-		res, err := s.db.ExecContext(ctx, s.dialect.bind(q), key[:], micros(until), micros(now))
-		if err == nil {
-			n, err := res.RowsAffected()
-			if err != nil {
-				return failed(err)
-			}
-			if n == 0 {
-				return identitystore.ErrSeen
-			}
-			return nil
-		}
-		if !retryable(err) || try == 4 {
-			return failed(err)
-		}
-		if err := pause(ctx, try); err != nil {
-			return err
-		}
-	}
-}
-
-// ForgetUsed removes the keys of [Store.UseOnce] that have expired. Call it now and then.
-func (s *Store) ForgetUsed(ctx context.Context) error {
-	return s.write(ctx, func(x *connRunner) error {
-		return x.exec(ctx, "DELETE FROM used_key WHERE until_at <= ?", micros(s.now()))
 	})
 }

@@ -79,14 +79,14 @@ func (c *connRunner) query(ctx context.Context, q string, args ...any) (*sql.Row
 }
 
 func (c *connRunner) row(ctx context.Context, q string, args ...any) scanner {
-	if st := c.stmt(ctx, q); st != nil {
+	if st := c.stmt(ctx, q); st != nil { //nolint:sqlclosecheck // closed with the runner
 		return st.QueryRowContext(ctx, args...)
 	}
 	return c.conn.QueryRowContext(ctx, c.dialect.bind(q), args...)
 }
 
 func (c *connRunner) exec(ctx context.Context, q string, args ...any) error {
-	if st := c.stmt(ctx, q); st != nil {
+	if st := c.stmt(ctx, q); st != nil { //nolint:sqlclosecheck // closed with the runner
 		_, err := st.ExecContext(ctx, args...)
 		return failed(err)
 	}

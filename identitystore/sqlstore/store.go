@@ -108,14 +108,14 @@ func (s *Store) prepared(ctx context.Context, q string) (*sql.Stmt, error) {
 	if st != nil {
 		return st, nil
 	}
-	st, err := s.db.PrepareContext(ctx, s.dialect.bind(q)) //nolint:sqlclosecheck // kept until Close
+	st, err := s.db.PrepareContext(ctx, s.dialect.bind(q))
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.stmts[q]; old != nil {
-		_ = st.Close() // somebody else was faster
+		_ = st.Close() //nolint:sqlclosecheck // somebody else was faster
 		return old, nil
 	}
 	s.stmts[q] = st

@@ -91,10 +91,53 @@ func useOnce(s *suite) {
 	s.truth(once.UseOnce(cancelled, [32]byte{10}, until) != nil, "a call that is over refuses")
 }
 
+// handles: what was remembered is taken once, by one of many, and not after its time.
+func handles(s *suite) {
+	ctx := context.WithoutCancel(s.ctx())
+	until := time.Now().Add(time.Hour) //nolint:forbidigo // the store's own clock
+	s.ok(s.store.Remember(ctx, "a", []byte("x\x00y"), until))
+	s.is(s.store.Remember(ctx, "a", []byte("z"), until), identitystore.ErrSeen)
+	got, err := s.store.Take(ctx, "a")
+	s.ok(err)
+	s.equal(string(got), "x\x00y")
+	_, err = s.store.Take(ctx, "a")
+	s.is(err, identitystore.ErrNotFound)
+	s.ok(s.store.Remember(ctx, "a", nil, until)) // taken keys are free
+	err = s.store.Remember(ctx, "b", []byte("x"), until.Add(-2*time.Hour))
+	s.truth(err != nil, "what has expired is refused")
+	_, err = s.store.Take(ctx, "b")
+	s.is(err, identitystore.ErrNotFound)
+	s.ok(s.store.Remember(ctx, "c", []byte("x"), until.Add(-time.Hour+50*time.Millisecond)))
+	for { // its time passes
+		if err := s.store.Remember(ctx, "c", []byte("y"), until); err == nil {
+			break
+		}
+	}
+	got, err = s.store.Take(ctx, "c")
+	s.ok(err)
+	s.equal(string(got), "y")
+	s.ok(s.store.Remember(ctx, "d", []byte("one"), until))
+	var wg sync.WaitGroup
+	results := make([]error, 4)
+	for i := range results {
+		wg.Go(func() { _, results[i] = s.store.Take(ctx, "d") })
+	}
+	wg.Wait()
+	taken := 0
+	for _, err := range results {
+		if err == nil {
+			taken++
+		} else {
+			s.is(err, identitystore.ErrNotFound)
+		}
+	}
+	s.equal(taken, 1)
+}
+
 func documents(s *suite) {
 	ctx := s.ctx()
 	put := func(name string, doc []byte) error {
-		return s.update(func(tx *identitystore.Tx) error { return tx.PutDocument(ctx, name, doc) })
+		return s.update(func(tx *identitystore.Tx) error { return tx.PutDocument(ctx, name, doc) }) //nolint:contextcheck // the context of the suite
 	}
 	_, err := s.svc.Reader().Document(ctx, "a/1")
 	s.is(err, identitystore.ErrNotFound)
