@@ -114,9 +114,13 @@ func (v *validation) open() error {
 			}
 		}
 	}
-	doc, err := parseXML(raw, v.sp.gate)
+	parse := xmlgate.ParseOwned
+	if len(v.in.XML) > 0 { // the caller's own bytes
+		parse = xmlgate.Parse
+	}
+	doc, err := parse(raw, v.sp.gate)
 	if err != nil {
-		return v.step("xml", "core 1.3", "", "", err)
+		return v.step("xml", "core 1.3", "", "", fromGate(err))
 	}
 	v.received = doc.Root()
 	if !v.received.Is(nsProtocol, "Response") {

@@ -102,7 +102,7 @@ func (p Policy) digested(el, sig xmlgate.Elem, buf []byte, info *signedInfo, key
 		return nil, refuse(ReasonSignature, "digest does not match")
 	}
 	size := len(octets)
-	doc, err := xmlgate.Parse(octets, xmlgate.Limits{Bytes: size, Elements: size, TotalAttributes: size, Depth: 512, Attributes: 1 << 15, Namespaces: 1 << 15, NameLength: 1 << 15})
+	doc, err := xmlgate.ParseOwned(octets, xmlgate.Limits{Bytes: size, Elements: size, TotalAttributes: size, Depth: 512, Attributes: 1 << 15, Namespaces: 1 << 15, NameLength: 1 << 15})
 	if err != nil {
 		return nil, &Error{ReasonTransform, "canonical form does not parse", err}
 	}

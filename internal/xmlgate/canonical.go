@@ -2,6 +2,7 @@ package xmlgate
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -26,16 +27,16 @@ var (
 	ErrXMLBase = errors.New("xmlgate: inherited xml:base")
 )
 
-// maxGrowth is how much larger than its document a canonical form may be. The worst honest shape, an unlisted
-// xsi prefix on every attribute value, doubles it.
-const maxGrowth = 4
+// maxDeclared bounds the declarations that a canonical form repeats, in lengths of the document. The worst honest shape, an
+// unlisted xsi prefix on every attribute value, stays below one.
+const maxDeclared = 2
 
 // canon writes one canonical form.
 type canon struct {
 	d        *Doc
 	opt      *Canonicalization
 	out      []byte
-	limit    int
+	declared int // bytes of declarations that may still be written
 	omit     int32
 	rendered []int32 // by prefix: the binding last written by an ancestor, -1 for none
 	listed   []bool  // by prefix: handled as in inclusive canonicalisation
@@ -65,7 +66,7 @@ func (e Elem) CanonicalContent(dst []byte) ([]byte, error) {
 }
 
 func (e Elem) canon(dst []byte, opt *Canonicalization) *canon {
-	c := &canon{d: e.d, opt: opt, out: dst, omit: -1, limit: len(dst) + maxGrowth*len(e.d.src) + 64<<10}
+	c := &canon{d: e.d, opt: opt, out: dst, omit: -1, declared: maxDeclared*len(e.d.src) + 64<<10}
 	if opt.Omit.d == e.d {
 		c.omit = opt.Omit.i
 	}
@@ -112,9 +113,6 @@ func (c *canon) element(i int32, apex bool) error {
 		return err
 	}
 	c.out = append(c.out, '>')
-	if len(c.out) > c.limit {
-		return ErrGrowth
-	}
 	if err := c.content(x); err != nil {
 		return err
 	}
@@ -180,6 +178,11 @@ func (c *canon) namespaces(i int32, apex bool) error {
 	}
 	sortInts(c.need, func(a, b int32) bool { return d.prefixes[d.bindings[a].prefix] < d.prefixes[d.bindings[b].prefix] })
 	for _, b := range c.need {
+		size := len(d.bindings[b].uri) + len(d.prefixes[d.bindings[b].prefix]) + len(` xmlns:=""`)
+		if c.declared -= size; c.declared < 0 {
+			return ErrGrowth
+		}
+		c.room(size)
 		c.out = append(c.out, " xmlns"...)
 		if p := d.prefixes[d.bindings[b].prefix]; p != "" {
 			c.out = append(append(c.out, ':'), p...)
@@ -189,6 +192,13 @@ func (c *canon) namespaces(i int32, apex bool) error {
 		c.out = append(c.out, '"')
 	}
 	return nil
+}
+
+// room makes the buffer twice as large when n more bytes do not fit: append alone grows large slices in small steps.
+func (c *canon) room(n int) {
+	if cap(c.out)-len(c.out) < n {
+		c.out = slices.Grow(c.out, max(n, len(c.out)))
+	}
 }
 
 // inherited handles declarations as inclusive canonicalisation does: all of them, or those of the listed prefixes.
@@ -317,12 +327,13 @@ func (c *canon) text(x *elem, raw string) {
 	if raw == "" {
 		return
 	}
+	c.room(len(raw))
 	if !x.markup {
 		c.out = appendEscaped(c.out, raw)
 		return
 	}
 	for raw != "" {
-		i := strings.IndexAny(raw, "<&")
+		i := special(raw)
 		if i < 0 {
 			c.out = appendEscaped(c.out, raw)
 			return
@@ -332,8 +343,7 @@ func (c *canon) text(x *elem, raw string) {
 		switch {
 		case raw[0] == '&':
 			r, next := reference(raw, 0)
-			var buf [utf8.UTFMax]byte
-			c.out = appendEscaped(c.out, string(utf8.AppendRune(buf[:0], r)))
+			c.out = appendRune(c.out, r)
 			raw = raw[next:]
 		case strings.HasPrefix(raw, commentOpen):
 			end := 4 + strings.Index(raw[4:], commentClose) + len(commentClose)
@@ -347,6 +357,21 @@ func (c *canon) text(x *elem, raw string) {
 			raw = raw[end+len(cdataClose):]
 		}
 	}
+}
+
+// appendRune is appendEscaped for what a reference stands for.
+func appendRune(b []byte, r rune) []byte {
+	switch r {
+	case '&':
+		return append(b, "&amp;"...)
+	case '<':
+		return append(b, "&lt;"...)
+	case '>':
+		return append(b, "&gt;"...)
+	case '\r':
+		return append(b, "&#xD;"...)
+	}
+	return utf8.AppendRune(b, r)
 }
 
 // appendEscaped appends text (Canonical XML 1.0, section 2.3).

@@ -200,7 +200,11 @@ func (e Elem) Text() (text string, ok bool) {
 	if !x.markup {
 		return raw, true
 	}
-	return string(AppendText(make([]byte, 0, len(raw)), raw)), true
+	size := len(raw)
+	if size > 4096 {
+		size /= 4 // references may stand for a quarter of their length
+	}
+	return string(AppendText(make([]byte, 0, size), raw)), true
 }
 
 // Raw returns the element as received (after normalisation of line ends).
@@ -306,10 +310,20 @@ const (
 	cdataClose   = "]]>"
 )
 
+// special returns the position of the first < or & in s, or -1.
+func special(s string) int {
+	for i := range len(s) {
+		if s[i] == '<' || s[i] == '&' {
+			return i
+		}
+	}
+	return -1
+}
+
 // AppendText appends the text that raw, a piece of checked content without elements, stands for.
 func AppendText(b []byte, raw string) []byte {
 	for len(raw) > 0 {
-		i := strings.IndexAny(raw, "<&")
+		i := special(raw)
 		if i < 0 {
 			return append(b, raw...)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // The two bindings and prefixes that every document starts with.
@@ -35,11 +36,24 @@ type parser struct {
 // Parse checks raw against lim and XML's rules and returns its table of elements. The error is an *[Error].
 func Parse(raw []byte, lim Limits) (*Doc, error) { return ParseIn(raw, lim, Elem{}) }
 
+// ParseOwned is [Parse] for bytes that nobody will change any more: the document points into raw instead of a copy.
+func ParseOwned(raw []byte, lim Limits) (*Doc, error) {
+	return parse(raw, unsafe.String(unsafe.SliceData(raw), len(raw)), lim, Elem{}) //nolint:gosec // the callers own raw and let go of it
+}
+
 // ParseIn is [Parse] for a piece that stands in the place of (or inside) context: prefixes that are declared there may be used.
 // With the zero Elem it is Parse.
 func ParseIn(raw []byte, lim Limits, context Elem) (*Doc, error) {
+	if len(raw) > lim.withDefaults().Bytes { // before it is copied
+		return nil, &Error{CodeTooLarge, "document exceeds the size limit", 0}
+	}
+	return parse(raw, string(raw), lim, context)
+}
+
+// parse reads src, which is raw as a string.
+func parse(raw []byte, src string, lim Limits, context Elem) (*Doc, error) {
 	p := parser{lim: lim.withDefaults(), cur: -1}
-	if err := p.prepare(raw, context); err != nil {
+	if err := p.prepare(raw, src, context); err != nil {
 		return nil, err
 	}
 	if err := p.document(); err != nil {
@@ -54,11 +68,12 @@ func (p *parser) fail(code, detail string) *Error { return &Error{code, detail, 
 func (p *parser) malformed(detail string) *Error { return p.fail(CodeMalformed, detail) }
 
 // prepare checks size and characters, sizes the tables and takes over the namespace context.
-func (p *parser) prepare(raw []byte, context Elem) error {
+func (p *parser) prepare(raw []byte, src string, context Elem) error {
 	if len(raw) > p.lim.Bytes {
 		return p.fail(CodeTooLarge, "document exceeds the size limit")
 	}
-	raw = bytes.TrimPrefix(raw, []byte("\xEF\xBB\xBF"))
+	const mark = "\xEF\xBB\xBF"
+	raw, src = bytes.TrimPrefix(raw, []byte(mark)), strings.TrimPrefix(src, mark)
 	if len(raw) >= 2 && (raw[0] == 0 || raw[1] == 0 || raw[0] >= 0xFE) {
 		return p.fail(CodeEncoding, "not UTF-8")
 	}
@@ -66,13 +81,13 @@ func (p *parser) prepare(raw []byte, context Elem) error {
 	if err != nil {
 		return err
 	}
-	p.src = string(raw)
+	p.src = src
 	if cr {
 		p.src = normaliseLines(p.src)
 	}
-	tags := bytes.Count(raw, []byte{'<'})
-	p.elems = make([]elem, 0, min(tags/2+2, p.lim.Elements))
-	p.attrs = make([]attr, 0, min(tags/3+16, p.lim.TotalAttributes))
+	tags := strings.Count(p.src, "<") - strings.Count(p.src, "</") - strings.Count(p.src, "<!") // start tags, but for markup in comments
+	p.elems = make([]elem, 0, max(1, min(tags, p.lim.Elements)))
+	p.attrs = make([]attr, 0, min(strings.Count(p.src, "="), p.lim.TotalAttributes))
 	p.bindings = make([]binding, 2, 16)
 	p.prefixes = append(make([]string, 0, linearPrefixes), "", "xml")
 	p.bound = append(make([]int32, 0, linearPrefixes), bindNone, bindXML)

@@ -1,0 +1,144 @@
+package saml_test
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// hostile are shapes that made other programs slow or large, as functions of a size in bytes.
+func hostile() map[string]func(n int) string {
+	inside := func(s string) string { return replace(signedAssertion().xml(), "<saml:Subject>", "<saml:Subject>"+s) }
+	status := func(s string) string { return replace(signedAssertion().xml(), "<samlp:Status>", "<samlp:Status>"+s) }
+	repeat := func(s string, n int) string { return strings.Repeat(s, n/len(s)) }
+	declarations := func(n int) string {
+		b := strings.Builder{}
+		for i := range n {
+			fmt.Fprintf(&b, ` xmlns:p%d="urn:p%d"`, i, i)
+		}
+		return b.String()
+	}
+	return map[string]func(n int) string{
+		"valid": func(n int) string {
+			f := signedAssertion()
+			f.attributes = groups(n / 70)
+			return f.xml()
+		},
+		"valid, both signed": func(n int) string {
+			f := signedBoth()
+			f.attributes = groups(n / 70)
+			return f.xml()
+		},
+		"comments": func(n int) string {
+			return inside(repeat("<!---->", min(n, 7*19_000))) + strings.Repeat(" ", max(0, n-7*19_000))
+		},
+		"comments over the limit": func(n int) string { return inside(repeat("<!---->", n)) },
+		"long comments":           func(n int) string { return inside(repeat("<!--"+strings.Repeat("-x", 40)+"-->", n)) },
+		"declarations, children": func(n int) string {
+			return status("<samlp:a" + declarations(60) + ">" + repeat("<samlp:b/>", min(n, 10*49_000)) + "</samlp:a>")
+		},
+		"declarations on every level": func(n int) string {
+			return status(strings.Repeat("<samlp:a"+declarations(60)+">", 50) + repeat("<samlp:b/>", min(n, 10*49_000)) + strings.Repeat("</samlp:a>", 50))
+		},
+		"small elements": func(n int) string {
+			return status(repeat("<a/>", min(n, 4*49_000))) + strings.Repeat(" ", max(0, n-4*49_000))
+		},
+		"elements and text": func(n int) string {
+			return status(repeat("x<a/>", min(n, 5*49_000))) + strings.Repeat(" ", max(0, n-5*49_000))
+		},
+		"too many elements": func(n int) string { return status(repeat("<a/>", n)) },
+		"depth":             func(n int) string { return repeat("<a>", n) },
+		"depth and width": func(n int) string {
+			return status(repeat(strings.Repeat("<a>", 55)+strings.Repeat("</a>", 55), min(n, 49_000*7)))
+		},
+		"attributes": func(n int) string { return status(repeat("<a a='' b='' c='' d='' e='' f='' g='' h='' i='' j=''/>", n)) },
+		"many assertions": func(n int) string {
+			return replace(signedAssertion().xml(), "</samlp:Response>", repeat(signedAssertion().assertion(), n)+"</samlp:Response>")
+		},
+		"many signatures": func(n int) string {
+			sig, _ := takeSignature(signedAssertion().xml())
+			return replace(signedAssertion().xml(), sig, repeat(sig, n))
+		},
+		"references": func(n int) string { return inside(repeat("&lt;", n)) },
+		"signed references": func(n int) string {
+			f := signedAssertion()
+			f.nameID = "<saml:NameID>" + person + repeat("&lt;", n) + "</saml:NameID>"
+			return f.xml()
+		},
+		"greater than": func(n int) string {
+			f := signedAssertion()
+			f.nameID = "<saml:NameID>" + person + repeat("&gt;", n) + "</saml:NameID>"
+			return strings.ReplaceAll(f.xml(), "&gt;", ">")
+		},
+		"CDATA": func(n int) string {
+			return inside(repeat("<![CDATA[]]>", min(n, 12*19_000))) + strings.Repeat(" ", max(0, n-12*19_000))
+		},
+		"white space":   func(n int) string { return inside(repeat("\n", n)) },
+		"line ends":     func(n int) string { return inside(repeat("\r\n", n)) },
+		"long names":    func(n int) string { return status(repeat("<"+strings.Repeat("a", 1000)+"/>", n)) },
+		"one long text": func(n int) string { return status(repeat("x", n)) },
+		"open tag":      func(n int) string { return "<a" + repeat(" ", n) },
+		"open value":    func(n int) string { return `<a b="` + repeat("x", n) },
+		"open comment":  func(n int) string { return `<a><!--` + repeat("-x", n) },
+		"long URI, many users": func(n int) string {
+			f := signedAssertion()
+			f.attributes = `<saml:AttributeStatement><saml:Attribute Name="a">` + repeat(`<saml:AttributeValue><p:a></p:a></saml:AttributeValue>`, n/2) + `</saml:Attribute></saml:AttributeStatement>`
+			return replace(f.xml2(), "<samlp:Response ", `<samlp:Response xmlns:p="urn:`+repeat("u", n/2)+`" `)
+		},
+		"IDs": func(n int) string {
+			b := strings.Builder{}
+			for i := range min(n/20, 49_000) {
+				fmt.Fprintf(&b, `<samlp:a ID="_%d"/>`, i)
+			}
+			return status(b.String())
+		},
+	}
+}
+
+// xml2 is xml for an assertion whose digest cannot be right.
+func (f *forged) xml2() string { return f.xml() }
+
+// cost validates xml and returns the least time of some runs and what one run allocates.
+func cost(t *testing.T, s *setup, xml string) (time.Duration, uint64) {
+	t.Helper()
+	best := time.Hour
+	var allocated uint64
+	sp := s.provider(t)
+	in := s.in
+	in.XML = []byte(xml)
+	for range 3 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		_, _ = sp.Check(t.Context(), in)
+		best = min(best, time.Since(start))
+		runtime.ReadMemStats(&after)
+		allocated = after.TotalAlloc - before.TotalAlloc
+	}
+	return best, allocated
+}
+
+// TestGrowth: eight times the input costs about eight times as much, whatever it looks like, and memory stays a small multiple
+// of it. Not parallel: it measures.
+func TestGrowth(t *testing.T) { //nolint:paralleltest // it measures
+	const small, large = 120_000, 960_000
+	s := newSetup()
+	perByte := func(d time.Duration, n int) float64 { return float64(d.Nanoseconds()) / float64(n) }
+	valid := hostile()["valid"](large)
+	base, _ := cost(t, s, valid)
+	for name, build := range hostile() {
+		a, b := build(small), build(large)
+		ta, _ := cost(t, s, a)
+		tb, mem := cost(t, s, b)
+		t.Logf("%-28s %8d bytes: %6.2f ns/byte (valid %5.2f), %5.2f times its size allocated; %5.1f times the time for %.1f times the bytes",
+			name, len(b), perByte(tb, len(b)), perByte(base, len(valid)), float64(mem)/float64(len(b)), float64(tb)/float64(ta), float64(len(b))/float64(len(a)))
+		growth := float64(len(b)) / float64(len(a))
+		require.Less(t, float64(tb), float64(ta)*growth*4+float64(5*time.Millisecond), name)
+		require.Less(t, tb, time.Second, name)
+		require.Less(t, float64(mem), 12*float64(len(b))+2<<20, name)
+	}
+}
