@@ -97,14 +97,14 @@ func encryptionAttacks() map[string]func() []attack {
 		},
 		"A154": func() (out []attack) {
 			for _, alg := range []string{xmlenc.TripleDESCBC, "urn:x", "", "http://www.w3.org/2001/04/xmlenc#aes256-ctr"} {
-				out = append(out, refuse(alg, locked(encrypting{element: swap(xmlenc.AES256GCM, alg)}), saml.ReasonEncryptionAlgorithm))
+				out = append(out, refuse(alg, locked(encrypting{element: swapText(xmlenc.AES256GCM, alg)}), saml.ReasonEncryptionAlgorithm))
 			}
 			return append(out,
-				refuse("key transport", locked(encrypting{element: swap(xmlenc.RSAOAEPMGF1P, "urn:x")}), saml.ReasonEncryptionAlgorithm),
-				refuse("mode of the cipher swapped", locked(encrypting{element: swap(xmlenc.AES256GCM, xmlenc.AES256CBC)}), saml.ReasonDecrypt),
-				refuse("no method", locked(encrypting{element: swap(`<xenc:EncryptionMethod Algorithm="`+xmlenc.AES256GCM+`"></xenc:EncryptionMethod>`, "")}), saml.ReasonDecrypt),
-				refuse("Type content", locked(encrypting{element: swap("xmlenc#Element", "xmlenc#Content")}), saml.ReasonDecrypt),
-				accept("no Type", locked(encrypting{element: swap(` Type="http://www.w3.org/2001/04/xmlenc#Element"`, "")})),
+				refuse("key transport", locked(encrypting{element: swapText(xmlenc.RSAOAEPMGF1P, "urn:x")}), saml.ReasonEncryptionAlgorithm),
+				refuse("mode of the cipher swapped", locked(encrypting{element: swapText(xmlenc.AES256GCM, xmlenc.AES256CBC)}), saml.ReasonDecrypt),
+				refuse("no method", locked(encrypting{element: swapText(`<xenc:EncryptionMethod Algorithm="`+xmlenc.AES256GCM+`"></xenc:EncryptionMethod>`, "")}), saml.ReasonDecrypt),
+				refuse("Type content", locked(encrypting{element: swapText("xmlenc#Element", "xmlenc#Content")}), saml.ReasonDecrypt),
+				accept("no Type", locked(encrypting{element: swapText(` Type="http://www.w3.org/2001/04/xmlenc#Element"`, "")})),
 			)
 		},
 		"A155": func() (out []attack) {
@@ -244,13 +244,13 @@ func retrievalAttacks() []attack {
 		refuse("recipient named by certificate is another", locked(encrypting{element: recipient(otherKey())}), saml.ReasonDecrypt).with(func(s *setup) {
 			s.sp.DecryptionKeys = []crypto.Decrypter{spKey(), otherKey()}
 		}),
-		accept("recipient by a long serial number", locked(encrypting{element: swap("<xenc:EncryptedKey>", `<xenc:EncryptedKey Recipient="urn:x">`)})),
+		accept("recipient by a long serial number", locked(encrypting{element: swapText("<xenc:EncryptedKey>", `<xenc:EncryptedKey Recipient="urn:x">`)})),
 	}
 }
 
 func recipient(k *rsa.PrivateKey) func(string) string {
 	cert := base64.StdEncoding.EncodeToString(certificate(k).Raw)
-	return swap("<xenc:CipherData>", "<ds:KeyInfo><ds:X509Data><ds:X509IssuerSerial><ds:X509IssuerName>CN=x</ds:X509IssuerName><ds:X509SerialNumber>123456789012345678901234567890</ds:X509SerialNumber></ds:X509IssuerSerial><ds:X509Certificate>"+cert+"</ds:X509Certificate></ds:X509Data></ds:KeyInfo><xenc:CipherData>")
+	return swapText("<xenc:CipherData>", "<ds:KeyInfo><ds:X509Data><ds:X509IssuerSerial><ds:X509IssuerName>CN=x</ds:X509IssuerName><ds:X509SerialNumber>123456789012345678901234567890</ds:X509SerialNumber></ds:X509IssuerSerial><ds:X509Certificate>"+cert+"</ds:X509Certificate></ds:X509Data></ds:KeyInfo><xenc:CipherData>")
 }
 
 func oaepAttacks() []attack {

@@ -34,7 +34,7 @@ func after(change func(string) string) string {
 	return f.xml()
 }
 
-func swap(old, with string) func(string) string {
+func swapText(old, with string) func(string) string {
 	return func(s string) string { return replace(s, old, with) }
 }
 
@@ -47,9 +47,9 @@ func uriAttacks(uris ...string) (out []attack) {
 		if uri == "absent" {
 			attr = ""
 		}
-		out = append(out, refuse("assertion, "+uri, signedWith(swap(genuineURI, attr)), saml.ReasonReference))
+		out = append(out, refuse("assertion, "+uri, signedWith(swapText(genuineURI, attr)), saml.ReasonReference))
 		r := signedResponse()
-		r.responseSig.signedInfo = swap(` URI="#_response1"`, attr)
+		r.responseSig.signedInfo = swapText(` URI="#_response1"`, attr)
 		out = append(out, refuse("response, "+uri, r.xml(), saml.ReasonReference))
 	}
 	return append(out, accept("control", signedAssertion().xml()))
@@ -103,7 +103,7 @@ func signatureAttacks() map[string]func() []attack {
 		"A32": func() (out []attack) {
 			for _, name := range []string{"DigestValue", "SignatureValue"} {
 				for what, with := range map[string]string{"comment": "<!--AAAA-->", "element": "<x></x>"} {
-					out = append(out, refuse(name+", "+what, after(swap("<ds:"+name+">", "<ds:"+name+">"+with)), saml.ReasonSignatureShape))
+					out = append(out, refuse(name+", "+what, after(swapText("<ds:"+name+">", "<ds:"+name+">"+with)), saml.ReasonSignatureShape))
 				}
 			}
 			return append(out, refuse("signed with it", signedWith(func(s string) string {
@@ -139,11 +139,11 @@ func signatureAttacks() map[string]func() []attack {
 		},
 		"A36": func() []attack {
 			return []attack{
-				refuse("text between", after(swap("</ds:SignedInfo>", "</ds:SignedInfo>x")), saml.ReasonSignatureShape),
-				refuse("text in SignedInfo", signedWith(swap("<ds:Reference", "x<ds:Reference")), saml.ReasonSignatureShape),
-				refuse("text in Reference", signedWith(swap("<ds:DigestMethod", "x<ds:DigestMethod")), saml.ReasonSignatureShape),
-				refuse("two SignatureValues", after(swap("</ds:Signature>", "<ds:SignatureValue>AAAA</ds:SignatureValue></ds:Signature>")), saml.ReasonSignatureShape),
-				refuse("two KeyInfos", after(swap("</ds:Signature>", "<ds:KeyInfo></ds:KeyInfo><ds:KeyInfo></ds:KeyInfo></ds:Signature>")), saml.ReasonSignatureShape),
+				refuse("text between", after(swapText("</ds:SignedInfo>", "</ds:SignedInfo>x")), saml.ReasonSignatureShape),
+				refuse("text in SignedInfo", signedWith(swapText("<ds:Reference", "x<ds:Reference")), saml.ReasonSignatureShape),
+				refuse("text in Reference", signedWith(swapText("<ds:DigestMethod", "x<ds:DigestMethod")), saml.ReasonSignatureShape),
+				refuse("two SignatureValues", after(swapText("</ds:Signature>", "<ds:SignatureValue>AAAA</ds:SignatureValue></ds:Signature>")), saml.ReasonSignatureShape),
+				refuse("two KeyInfos", after(swapText("</ds:Signature>", "<ds:KeyInfo></ds:KeyInfo><ds:KeyInfo></ds:KeyInfo></ds:Signature>")), saml.ReasonSignatureShape),
 			}
 		},
 		"A37": func() (out []attack) {
@@ -162,8 +162,8 @@ func signatureAttacks() map[string]func() []attack {
 		},
 		"A38": func() []attack {
 			return []attack{
-				refuse("deep", after(swap("<ds:Reference", strings.Repeat("<ds:x>", 500)+strings.Repeat("</ds:x>", 500)+"<ds:Reference")), saml.ReasonTooDeep),
-				refuse("wide", after(swap("<ds:Reference", strings.Repeat("<ds:x></ds:x>", 40_000)+"<ds:Reference")), saml.ReasonSignatureShape),
+				refuse("deep", after(swapText("<ds:Reference", strings.Repeat("<ds:x>", 500)+strings.Repeat("</ds:x>", 500)+"<ds:Reference")), saml.ReasonTooDeep),
+				refuse("wide", after(swapText("<ds:Reference", strings.Repeat("<ds:x></ds:x>", 40_000)+"<ds:Reference")), saml.ReasonSignatureShape),
 			}
 		},
 		"A39": func() []attack {
@@ -188,11 +188,11 @@ func signatureAttacks() map[string]func() []attack {
 			f := signedAssertion()
 			f.assertionSig.key = otherKey()
 			info := `<ds:KeyInfo><ds:X509Data><ds:X509Certificate>` + base64.StdEncoding.EncodeToString(certificate(otherKey()).Raw) + `</ds:X509Certificate></ds:X509Data></ds:KeyInfo>`
-			f.assertionSig.signature = swap("</ds:Signature>", info+"</ds:Signature>")
+			f.assertionSig.signature = swapText("</ds:Signature>", info+"</ds:Signature>")
 			return []attack{
 				refuse("attacker's certificate", f.xml(), saml.ReasonSignature),
 				accept("control: it is a key once it is pinned", f.xml()).with(func(s *setup) { s.idp.Keys = []crypto.PublicKey{otherKey().Public()} }),
-				accept("a foreign certificate beside a sound signature", after(swap("</ds:Signature>", info+"</ds:Signature>"))),
+				accept("a foreign certificate beside a sound signature", after(swapText("</ds:Signature>", info+"</ds:Signature>"))),
 			}
 		},
 		"A41": func() (out []attack) {
@@ -206,20 +206,20 @@ func signatureAttacks() map[string]func() []attack {
 			} {
 				f := signedAssertion()
 				f.assertionSig.key = otherKey()
-				f.assertionSig.signature = swap("</ds:Signature>", "<ds:KeyInfo>"+info+"</ds:KeyInfo></ds:Signature>")
+				f.assertionSig.signature = swapText("</ds:Signature>", "<ds:KeyInfo>"+info+"</ds:KeyInfo></ds:Signature>")
 				out = append(out, refuse(name, f.xml(), saml.ReasonSignature), accept(name+" beside a sound signature", after(f.assertionSig.signature)))
 			}
 			return out
 		},
 		"A42": func() []attack {
 			out := uriAttacks("http://127.0.0.1:1/x", "file:///etc/passwd", "cid:a")
-			return append(out, accept("RetrievalMethod is not followed", after(swap("</ds:Signature>", `<ds:KeyInfo><ds:RetrievalMethod URI="http://127.0.0.1:1/x"></ds:RetrievalMethod></ds:KeyInfo></ds:Signature>`))))
+			return append(out, accept("RetrievalMethod is not followed", after(swapText("</ds:Signature>", `<ds:KeyInfo><ds:RetrievalMethod URI="http://127.0.0.1:1/x"></ds:RetrievalMethod></ds:KeyInfo></ds:Signature>`))))
 		},
 		"A43": func() []attack {
 			const method = `Algorithm="` + xmldsig.RSASHA256 + `">`
 			return []attack{
-				refuse("HMACOutputLength", signedWith(swap(method, method+"<ds:HMACOutputLength>1</ds:HMACOutputLength>")), saml.ReasonAlgorithm),
-				refuse("parameters of the digest", signedWith(swap(`sha256"></ds:DigestMethod>`, `sha256"><ds:x></ds:x></ds:DigestMethod>`)), saml.ReasonAlgorithm),
+				refuse("HMACOutputLength", signedWith(swapText(method, method+"<ds:HMACOutputLength>1</ds:HMACOutputLength>")), saml.ReasonAlgorithm),
+				refuse("parameters of the digest", signedWith(swapText(`sha256"></ds:DigestMethod>`, `sha256"><ds:x></ds:x></ds:DigestMethod>`)), saml.ReasonAlgorithm),
 			}
 		},
 		"A44": func() []attack {
@@ -240,12 +240,12 @@ func signatureAttacks() map[string]func() []attack {
 				"", "none", "http://www.w3.org/2001/04/xmldsig-more#rsa-md5", "http://www.w3.org/2000/09/xmldsig#dsa-sha1", "urn:x",
 				xmldsig.RSASHA256 + " ", strings.ToUpper(xmldsig.RSASHA256),
 			} {
-				out = append(out, refuse("signature "+alg, signedWith(swap(`Algorithm="`+xmldsig.RSASHA256, `Algorithm="`+alg)), saml.ReasonAlgorithm))
+				out = append(out, refuse("signature "+alg, signedWith(swapText(`Algorithm="`+xmldsig.RSASHA256, `Algorithm="`+alg)), saml.ReasonAlgorithm))
 			}
 			for _, alg := range []string{"", "http://www.w3.org/2001/04/xmldsig-more#md5", "urn:x", "http://www.w3.org/2000/09/xmldsig#sha256"} {
-				out = append(out, refuse("digest "+alg, signedWith(swap(`<ds:DigestMethod Algorithm="`+xmldsig.SHA256, `<ds:DigestMethod Algorithm="`+alg)), saml.ReasonAlgorithm))
+				out = append(out, refuse("digest "+alg, signedWith(swapText(`<ds:DigestMethod Algorithm="`+xmldsig.SHA256, `<ds:DigestMethod Algorithm="`+alg)), saml.ReasonAlgorithm))
 			}
-			out = append(out, refuse("no Algorithm", signedWith(swap(` Algorithm="`+xmldsig.RSASHA256+`"`, "")), saml.ReasonAlgorithm))
+			out = append(out, refuse("no Algorithm", signedWith(swapText(` Algorithm="`+xmldsig.RSASHA256+`"`, "")), saml.ReasonAlgorithm))
 			for _, alg := range []string{xmldsig.PSSSHA256, xmldsig.PSSSHA384, xmldsig.PSSSHA512} {
 				allow := option(func(p *saml.AlgorithmPolicy) { p.AllowPSS = true })
 				out = append(out, signedBy("PSS "+alg, idpKey(), alg, "", saml.ReasonAlgorithm), signedBy("PSS with the option "+alg, idpKey(), alg, "").and(allow))
@@ -279,30 +279,30 @@ func signatureAttacks() map[string]func() []attack {
 		},
 		"A48": func() []attack {
 			return []attack{
-				refuse("instead", signedWith(swap(transformExc, transformNamed("http://www.w3.org/TR/1999/REC-xslt-19991116"))), saml.ReasonTransform),
-				refuse("with a sheet", signedWith(swap(transformExc, `<ds:Transform Algorithm="http://www.w3.org/TR/1999/REC-xslt-19991116"><x></x></ds:Transform>`)), saml.ReasonTransform),
+				refuse("instead", signedWith(swapText(transformExc, transformNamed("http://www.w3.org/TR/1999/REC-xslt-19991116"))), saml.ReasonTransform),
+				refuse("with a sheet", signedWith(swapText(transformExc, `<ds:Transform Algorithm="http://www.w3.org/TR/1999/REC-xslt-19991116"><x></x></ds:Transform>`)), saml.ReasonTransform),
 			}
 		},
 		"A49": func() (out []attack) {
 			for _, uri := range []string{"http://www.w3.org/TR/1999/REC-xpath-19991116", "http://www.w3.org/2002/06/xmldsig-filter2"} {
-				out = append(out, refuse("last "+uri, signedWith(swap(transformExc, transformNamed(uri))), saml.ReasonTransform),
-					refuse("first "+uri, signedWith(swap(transformEnveloped, transformNamed(uri))), saml.ReasonTransform))
+				out = append(out, refuse("last "+uri, signedWith(swapText(transformExc, transformNamed(uri))), saml.ReasonTransform),
+					refuse("first "+uri, signedWith(swapText(transformEnveloped, transformNamed(uri))), saml.ReasonTransform))
 			}
 			return out
 		},
 		"A50": func() []attack {
 			return []attack{
-				refuse("three", signedWith(swap(transformExc, transformExc+transformExc)), saml.ReasonTransform),
-				refuse("enveloped twice", signedWith(swap(transformEnveloped, transformEnveloped+transformEnveloped)), saml.ReasonTransform),
-				refuse("order", signedWith(swap(transformEnveloped+transformExc, transformExc+transformEnveloped)), saml.ReasonTransform),
-				refuse("base64", signedWith(swap(transformExc, transformNamed("http://www.w3.org/2000/09/xmldsig#base64"))), saml.ReasonTransform),
-				refuse("none", signedWith(swap(transformEnveloped+transformExc, "")), saml.ReasonTransform),
-				refuse("canonicalisation alone", signedWith(swap(transformEnveloped, "")), saml.ReasonTransform),
-				refuse("enveloped with a child", signedWith(swap(`enveloped-signature">`, `enveloped-signature"><ds:x></ds:x>`)), saml.ReasonTransform),
+				refuse("three", signedWith(swapText(transformExc, transformExc+transformExc)), saml.ReasonTransform),
+				refuse("enveloped twice", signedWith(swapText(transformEnveloped, transformEnveloped+transformEnveloped)), saml.ReasonTransform),
+				refuse("order", signedWith(swapText(transformEnveloped+transformExc, transformExc+transformEnveloped)), saml.ReasonTransform),
+				refuse("base64", signedWith(swapText(transformExc, transformNamed("http://www.w3.org/2000/09/xmldsig#base64"))), saml.ReasonTransform),
+				refuse("none", signedWith(swapText(transformEnveloped+transformExc, "")), saml.ReasonTransform),
+				refuse("canonicalisation alone", signedWith(swapText(transformEnveloped, "")), saml.ReasonTransform),
+				refuse("enveloped with a child", signedWith(swapText(`enveloped-signature">`, `enveloped-signature"><ds:x></ds:x>`)), saml.ReasonTransform),
 			}
 		},
 		"A51": func() []attack {
-			return []attack{refuse("enveloped alone", signedWith(swap(transformExc, "")), saml.ReasonTransform)}
+			return []attack{refuse("enveloped alone", signedWith(swapText(transformExc, "")), saml.ReasonTransform)}
 		},
 		"A52": func() []attack {
 			comments := func(s string) string {
@@ -427,7 +427,7 @@ func signatureAttacks() map[string]func() []attack {
 			return []attack{
 				refuse("#x", f.xml(), saml.ReasonReference), refuse("digit first", digit.xml(), saml.ReasonReference),
 				refuse("empty", strings.ReplaceAll(empty.xml(), "{EMPTY}", ""), saml.ReasonReference),
-				refuse("#", signedWith(swap(genuineURI, ` URI="#"`)), saml.ReasonReference),
+				refuse("#", signedWith(swapText(genuineURI, ` URI="#"`)), saml.ReasonReference),
 			}
 		},
 		"A63": func() []attack {
@@ -442,12 +442,12 @@ func signatureAttacks() map[string]func() []attack {
 					i, j := strings.Index(s, "<ds:Reference"), strings.Index(s, "</ds:Reference>")+len("</ds:Reference>")
 					return s[:i] + strings.Repeat(s[i:j], 1000) + s[j:]
 				}), saml.ReasonSignatureShape),
-				refuse("1000 Transforms", signedWith(swap(transformExc, strings.Repeat(transformExc, 1000))), saml.ReasonTransform),
+				refuse("1000 Transforms", signedWith(swapText(transformExc, strings.Repeat(transformExc, 1000))), saml.ReasonTransform),
 			}
 		},
 		"A65": func() []attack {
 			list := func(prefixes string) func(string) string {
-				return swap(transformExc, `<ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"><ec:InclusiveNamespaces xmlns:ec="http://www.w3.org/2001/10/xml-exc-c14n#" PrefixList="`+prefixes+`"></ec:InclusiveNamespaces></ds:Transform>`)
+				return swapText(transformExc, `<ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"><ec:InclusiveNamespaces xmlns:ec="http://www.w3.org/2001/10/xml-exc-c14n#" PrefixList="`+prefixes+`"></ec:InclusiveNamespaces></ds:Transform>`)
 			}
 			many := ""
 			for i := range 65 {
@@ -464,7 +464,7 @@ func signatureAttacks() map[string]func() []attack {
 				accept("empty list", signedWith(list(""))),
 				accept("#default", in(byDefault)),
 				refuse("#default, not honoured", byDefault.xml(), saml.ReasonSignature),
-				refuse("another parameter", signedWith(swap(transformExc, `<ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"><ec:x xmlns:ec="http://www.w3.org/2001/10/xml-exc-c14n#"></ec:x></ds:Transform>`)), saml.ReasonTransform),
+				refuse("another parameter", signedWith(swapText(transformExc, `<ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"><ec:x xmlns:ec="http://www.w3.org/2001/10/xml-exc-c14n#"></ec:x></ds:Transform>`)), saml.ReasonTransform),
 			}
 		},
 		"A66": func() []attack { return ecdsaAttacks() },
@@ -482,7 +482,7 @@ func signatureAttacks() map[string]func() []attack {
 			return append(out, accept("DigestValue", signedWith(func(s string) string {
 				i := strings.Index(s, "<ds:DigestValue>") + len("<ds:DigestValue>") + 8
 				return s[:i] + " \n\t" + s[i:]
-			})), refuse("no base64", after(swap("<ds:SignatureValue>", "<ds:SignatureValue>*")), saml.ReasonSignatureShape),
+			})), refuse("no base64", after(swapText("<ds:SignatureValue>", "<ds:SignatureValue>*")), saml.ReasonSignatureShape),
 				refuse("no padding", after(func(s string) string { return strings.ReplaceAll(s, "==<", "<") }), saml.ReasonSignatureShape))
 		},
 	}
