@@ -160,18 +160,15 @@ func (l *login) newKpasswd(g *tgt, replacement []byte, target *wire.Name) (*kpas
 // changed.
 func (l *login) kpasswdResult(ctx context.Context, x *kpasswdExchange, b []byte) error {
 	if k, err := wire.ParseKRBError(b); err == nil {
-		if len(k.EData) >= 2 {
-			return changeResult(k.EData)
-		}
-		return distrust("error from the password change service", &kdcError{k})
+		return errorResult(k)
 	}
 	if len(b) < 6 || int(binary.BigEndian.Uint16(b)) != len(b) {
 		return distrust("password change reply is malformed", nil)
 	}
 	n := int(binary.BigEndian.Uint16(b[4:]))
 	if n == 0 || n > len(b)-6 {
-		if k, err := wire.ParseKRBError(b[6:]); err == nil && len(k.EData) >= 2 {
-			return changeResult(k.EData)
+		if k, err := wire.ParseKRBError(b[6:]); err == nil {
+			return errorResult(k)
 		}
 		return distrust("password change reply without a proof", nil)
 	}
@@ -218,6 +215,16 @@ func openPriv(b []byte, x *kpasswdExchange, rep wire.APRepPart) ([]byte, error) 
 		return nil, distrust("KRB-PRIV has another sequence number", nil)
 	}
 	return part.UserData, nil
+}
+
+// errorResult reads a KRB-ERROR, which nobody has signed: it may say why not, never that all is well.
+func errorResult(k wire.KRBError) error {
+	if len(k.EData) >= 2 {
+		if err := changeResult(k.EData); err != nil {
+			return err
+		}
+	}
+	return distrust("error from the password change service", &kdcError{k})
 }
 
 // changeResult reads result code and text.
