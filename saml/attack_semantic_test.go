@@ -430,10 +430,21 @@ func contextAttacks() (out []attack) {
 		comparison, want, have string
 		ok                     bool
 	}{
-		{"", "urn:middle", "urn:middle", true}, {"exact", "urn:middle", "urn:middle", true}, {"exact", "urn:middle", "urn:strong", false}, {"exact", "urn:middle", "", false},
-		{"minimum", "urn:middle", "urn:strong", true}, {"minimum", "urn:middle", "urn:middle", true}, {"minimum", "urn:middle", "urn:weak", false}, {"minimum", "urn:middle", "urn:unknown", false},
-		{"maximum", "urn:middle", "urn:weak", true}, {"maximum", "urn:middle", "urn:middle", true}, {"maximum", "urn:middle", "urn:strong", false},
-		{"better", "urn:middle", "urn:strong", true}, {"better", "urn:middle", "urn:middle", false}, {"better", "urn:unknown", "urn:unknown", false}, {"minimum", "urn:unknown", "urn:unknown", true},
+		{"", "urn:middle", "urn:middle", true},
+		{"exact", "urn:middle", "urn:middle", true},
+		{"exact", "urn:middle", "urn:strong", false},
+		{"exact", "urn:middle", "", false},
+		{"minimum", "urn:middle", "urn:strong", true},
+		{"minimum", "urn:middle", "urn:middle", true},
+		{"minimum", "urn:middle", "urn:weak", false},
+		{"minimum", "urn:middle", "urn:unknown", false},
+		{"maximum", "urn:middle", "urn:weak", true},
+		{"maximum", "urn:middle", "urn:middle", true},
+		{"maximum", "urn:middle", "urn:strong", false},
+		{"better", "urn:middle", "urn:strong", true},
+		{"better", "urn:middle", "urn:middle", false},
+		{"better", "urn:unknown", "urn:unknown", false},
+		{"minimum", "urn:unknown", "urn:unknown", true},
 		{"stranger", "urn:middle", "urn:middle", false},
 	} {
 		demand := func(s *setup) {

@@ -12,8 +12,10 @@ import (
 	"crypto/sha1"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
 	"fmt"
 	"math/big"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -43,12 +45,12 @@ const (
 
 var instant = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
-// Keys are made once for a test run.
+// Keys. The RSA keys lie in testdata, so that the worker processes of a fuzz test know the signer of their seeds.
 var (
-	idpKey   = sync.OnceValue(func() *rsa.PrivateKey { return rsaKey(2048) })
-	otherKey = sync.OnceValue(func() *rsa.PrivateKey { return rsaKey(2048) })
-	smallKey = sync.OnceValue(func() *rsa.PrivateKey { return rsaKey(1024) })
-	spKey    = sync.OnceValue(func() *rsa.PrivateKey { return rsaKey(2048) })
+	idpKey   = sync.OnceValue(func() *rsa.PrivateKey { return testKey("idp") })
+	otherKey = sync.OnceValue(func() *rsa.PrivateKey { return testKey("other") })
+	smallKey = sync.OnceValue(func() *rsa.PrivateKey { return testKey("small") })
+	spKey    = sync.OnceValue(func() *rsa.PrivateKey { return testKey("sp") })
 	ecKey    = sync.OnceValue(func() *ecdsa.PrivateKey { return ecdsaKey(elliptic.P256()) })
 	edKey    = sync.OnceValue(func() ed25519.PrivateKey {
 		_, k, err := ed25519.GenerateKey(rand.Reader)
@@ -59,12 +61,17 @@ var (
 	})
 )
 
-func rsaKey(bits int) *rsa.PrivateKey {
-	k, err := rsa.GenerateKey(rand.Reader, bits)
+func testKey(name string) *rsa.PrivateKey {
+	raw, err := os.ReadFile("testdata/keys/" + name + ".pem")
 	if err != nil {
 		panic(err)
 	}
-	return k
+	block, _ := pem.Decode(raw)
+	k, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		panic(err)
+	}
+	return k.(*rsa.PrivateKey)
 }
 
 func ecdsaKey(c elliptic.Curve) *ecdsa.PrivateKey {
