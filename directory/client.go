@@ -18,6 +18,7 @@ type Client struct {
 	cfg     Config
 	domains []*domain // in the order of the configuration
 	brake   brake
+	names   nameTable
 
 	mu       sync.Mutex
 	closed   bool

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unique"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -40,35 +39,14 @@ type Entry struct {
 	USNChanged int64  // number of that server only
 	Deleted    bool   // tombstone or recycled object
 
-	attrs []attribute
+	attrs  []attribute
+	packed []byte     // in place of attrs, see pack
+	names  *nameTable // of packed
 }
 
 type attribute struct {
 	name   string
 	values [][]byte
-}
-
-// pack copies the values of an answer into one piece of memory: go-ldap keeps each value twice, with a header each.
-func pack(raw *ldap.Entry) []attribute {
-	size, count := 0, 0
-	for _, a := range raw.Attributes {
-		count += len(a.ByteValues)
-		for _, v := range a.ByteValues {
-			size += len(v)
-		}
-	}
-	buf, all := make([]byte, 0, size), make([][]byte, 0, count)
-	out := make([]attribute, 0, len(raw.Attributes))
-	for _, a := range raw.Attributes {
-		first := len(all)
-		for _, v := range a.ByteValues {
-			n := len(buf)
-			buf = append(buf, v...)
-			all = append(all, buf[n:len(buf):len(buf)])
-		}
-		out = append(out, attribute{unique.Make(a.Name).Value(), all[first:len(all):len(all)]})
-	}
-	return out
 }
 
 // core attributes are asked for with every search: they make the fields above.
@@ -88,7 +66,15 @@ func (e *Entry) values(attribute string) [][]byte {
 			return e.attrs[i].values
 		}
 	}
-	return nil
+	var out [][]byte
+	e.unpack(func(name string, values [][]byte) bool {
+		if strings.EqualFold(name, attribute) {
+			out = values
+			return false
+		}
+		return true
+	})
+	return out
 }
 
 // Attributes returns the names of all attributes that came, in the server's order.
@@ -97,6 +83,7 @@ func (e *Entry) Attributes() []string {
 	for _, a := range e.attrs {
 		out = append(out, a.name)
 	}
+	e.unpack(func(name string, _ [][]byte) bool { out = append(out, name); return true })
 	return out
 }
 
@@ -179,7 +166,7 @@ func (e *Entry) GroupName() string {
 
 // newEntry decodes one search result. A result without a usable key gives the entry as far as it is known and an ObjectError.
 func newEntry(raw *ldap.Entry, c *conn) (*Entry, error) {
-	e := &Entry{DN: raw.DN, Domain: c.server.dom.cfg.DNS, Server: c.server.ep.url, attrs: pack(raw)}
+	e := &Entry{DN: raw.DN, Domain: c.server.dom.cfg.DNS, Server: c.server.ep.url, attrs: attributesOf(raw)}
 	if x, err := ParseExtendedDN(raw.DN); err == nil && x.DN != "" {
 		e.DN = x.DN
 	}

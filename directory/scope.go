@@ -108,6 +108,7 @@ func (c *Client) ReadScope(ctx context.Context, q ScopeQuery) (*Scope, error) {
 
 func (c *Client) readScopeOnce(ctx context.Context, q ScopeQuery) (*Scope, error) {
 	r := &scopeReader{c: c, q: q, pins: map[*domain]*pin{}, nodes: map[string]*node{}, groupSIDs: map[string]bool{}}
+	r.keep = append(r.attributes(), "sAMAccountName", "userPrincipalName", "userAccountControl", "groupType")
 	defer r.release()
 	if err := r.principals(ctx); err != nil {
 		return nil, err
@@ -132,9 +133,7 @@ func (c *Client) readScopeOnce(ctx context.Context, q ScopeQuery) (*Scope, error
 // equal compares what two reads found, not when.
 func (s *Scope) equal(o *Scope) bool {
 	same := func(a, b *Entry) bool {
-		return a.GUID == b.GUID && a.DN == b.DN && a.SID == b.SID && a.Kind == b.Kind && slices.EqualFunc(a.attrs, b.attrs, func(x, y attribute) bool {
-			return x.name == y.name && slices.EqualFunc(x.values, y.values, slices.Equal[[]byte])
-		})
+		return a.GUID == b.GUID && a.DN == b.DN && a.SID == b.SID && a.Kind == b.Kind && slices.Equal(a.packed, b.packed)
 	}
 	return slices.EqualFunc(s.Users, o.Users, same) && slices.EqualFunc(s.Groups, o.Groups, same) &&
 		slices.Equal(s.Edges, o.Edges) && slices.Equal(s.Skipped, o.Skipped)
@@ -143,59 +142,72 @@ func (s *Scope) equal(o *Scope) bool {
 // result walks from the principals over the edges that were read and keeps what it reaches.
 func (r *scopeReader) result() *Scope {
 	s := &Scope{Principals: r.found}
-	bySID := map[string]*node{}
-	for _, n := range r.nodes {
-		if n.entry.Kind == KindGroup && n.entry.SID != "" {
-			bySID[n.entry.SID] = n
-		}
-	}
-	primaries := map[string][]Edge{} // by group
-	for guid, n := range r.nodes {
-		if n.entry.Kind != KindUser {
-			continue
-		}
-		if g := bySID[r.primarySID(n.entry)]; g != nil {
-			primaries[g.entry.GUID] = append(primaries[g.entry.GUID], Edge{g.entry.GUID, guid, EdgePrimary})
-		}
-	}
-	reached := map[string]bool{}
-	var queue []string
+	primaries := r.primaries()
+	var queue []*node
 	visit := func(guid string) {
-		if r.nodes[guid] != nil && !reached[guid] {
-			reached[guid] = true
-			queue = append(queue, guid)
+		if n := r.nodes[guid]; n != nil && !n.reached {
+			n.reached = true
+			queue = append(queue, n)
 		}
+	}
+	for _, n := range r.nodes {
+		n.reached = false
 	}
 	for _, p := range r.found {
 		visit(p.GUID)
 	}
-	for len(queue) > 0 {
-		n := r.nodes[queue[0]]
-		queue = queue[1:]
-		s.Edges = append(append(s.Edges, n.edges...), primaries[n.entry.GUID]...)
-		for _, e := range n.edges {
-			visit(e.Child)
+	total := 0
+	for _, n := range r.nodes {
+		if n.group != nil {
+			total += len(n.group.edges)
 		}
+	}
+	s.Edges = make([]Edge, 0, total)
+	for i := 0; i < len(queue); i++ {
+		n := queue[i]
+		if n.group == nil {
+			s.Users = append(s.Users, n.entry)
+			continue
+		}
+		s.Groups = append(s.Groups, n.entry)
+		for _, e := range n.group.edges {
+			visit(e.child)
+			if r.nodes[e.child] != nil { // else it vanished meanwhile
+				s.Edges = append(s.Edges, Edge{n.entry.GUID, e.child, e.kind()})
+			}
+		}
+		n.group.edges = nil // 100,000 users have millions of edges: not twice
 		for _, e := range primaries[n.entry.GUID] {
 			visit(e.Child)
+			s.Edges = append(s.Edges, e)
 		}
-		s.Skipped = append(s.Skipped, n.skipped...)
+		s.Skipped = append(s.Skipped, n.group.skipped...)
 	}
-	for guid := range reached {
-		switch n := r.nodes[guid]; n.entry.Kind {
-		case KindUser:
-			s.Users = append(s.Users, n.entry)
-		default:
-			s.Groups = append(s.Groups, n.entry)
-		}
-	}
-	// an edge to what vanished meanwhile leads nowhere
-	s.Edges = slices.DeleteFunc(s.Edges, func(e Edge) bool { return !reached[e.Child] })
 	for _, p := range r.pins {
 		s.Marks = append(s.Marks, Watermark{p.dom.cfg.DNS, p.conn.info.ID, p.mark})
 	}
 	s.sort()
 	return s
+}
+
+// primaries are the edges by primary group, by the group's GUID.
+func (r *scopeReader) primaries() map[string][]Edge {
+	bySID := map[string]*node{}
+	for _, n := range r.nodes {
+		if n.group != nil && n.entry.SID != "" {
+			bySID[n.entry.SID] = n
+		}
+	}
+	out := map[string][]Edge{}
+	for _, n := range r.nodes {
+		if n.group != nil {
+			continue
+		}
+		if g := bySID[r.primarySID(n.entry)]; g != nil {
+			out[g.entry.GUID] = append(out[g.entry.GUID], Edge{g.entry.GUID, n.entry.GUID, EdgePrimary})
+		}
+	}
+	return out
 }
 
 func (s *Scope) sort() {

@@ -20,6 +20,7 @@ const (
 type scopeReader struct {
 	c         *Client
 	q         ScopeQuery
+	keep      []string // attributes that entries are kept with
 	pins      map[*domain]*pin
 	found     []ResolvedPrincipal
 	nodes     map[string]*node // by GUID: users and groups
@@ -41,9 +42,28 @@ type pin struct {
 type node struct {
 	dom     *domain
 	entry   *Entry
-	edges   []Edge // of a group: member and fsp
+	group   *groupNode // nil for a user
+	reached bool
+}
+
+// A groupNode is what groups have in addition: users are many.
+type groupNode struct {
+	edges   []halfEdge // member and fsp
 	skipped []Skipped
 	queued  bool
+}
+
+// A halfEdge is an edge without its parent.
+type halfEdge struct {
+	child string
+	fsp   bool
+}
+
+func (e halfEdge) kind() EdgeKind {
+	if e.fsp {
+		return EdgeFSP
+	}
+	return EdgeMember
 }
 
 func (r *scopeReader) release() {
@@ -139,22 +159,29 @@ func (r *scopeReader) resolve(ctx context.Context, p Principal, f nameForm) (*En
 
 // add makes a user or group known; a group is queued for its members.
 func (r *scopeReader) add(d *domain, e *Entry) *node {
+	e = r.pack(e)
 	n := r.nodes[e.GUID]
 	if n == nil {
 		n = &node{dom: d}
 		r.nodes[e.GUID] = n
 		if e.Kind == KindGroup {
+			n.group = &groupNode{}
 			r.enqueue(n)
 			r.primary = append(r.primary, n)
 			r.groupSIDs[e.SID] = true
 		}
 		if r.q.Progress != nil && len(r.nodes)%1000 == 0 {
+			n.entry = e
 			r.q.Progress(r.counts())
 		}
 	}
 	n.entry = e
 	return n
 }
+
+// pack makes the form in which entries are kept: what was asked, and what the methods of Entry need. Member lists are
+// kept as edges only.
+func (r *scopeReader) pack(e *Entry) *Entry { return e.pack(&r.c.names, r.keep) }
 
 func (r *scopeReader) counts() ScopeCounts {
 	c := ScopeCounts{Edges: r.edges}
@@ -168,8 +195,8 @@ func (r *scopeReader) counts() ScopeCounts {
 }
 
 func (r *scopeReader) enqueue(n *node) {
-	if !n.queued {
-		n.queued = true
+	if !n.group.queued {
+		n.group.queued = true
 		r.queue = append(r.queue, n)
 	}
 }
@@ -216,7 +243,7 @@ func (r *scopeReader) expandGroups(ctx context.Context, d *domain, batch []*node
 	var guids []string
 	for _, n := range batch {
 		guids = append(guids, n.entry.GUID)
-		n.queued = false
+		n.group.queued = false
 	}
 	entries, err := p.byGUIDs(ctx, guids, append(r.attributes(), "member"))
 	if err != nil {
@@ -237,7 +264,7 @@ func (r *scopeReader) expandGroups(ctx context.Context, d *domain, batch []*node
 		if err != nil {
 			return err
 		}
-		n.entry = e.without("member")
+		n.entry = r.pack(e)
 		lists[n] = list
 		for _, m := range list {
 			if r.nodes[m.GUID] == nil {
@@ -257,13 +284,6 @@ func (r *scopeReader) expandGroups(ctx context.Context, d *domain, batch []*node
 		}
 	}
 	return nil
-}
-
-// without returns the entry without an attribute: member lists are kept as edges only.
-func (e *Entry) without(name string) *Entry {
-	c := *e
-	c.attrs = slices.DeleteFunc(slices.Clone(e.attrs), func(a attribute) bool { return strings.EqualFold(a.name, name) })
-	return &c
 }
 
 // members returns the member list of a group with a GUID for each. A server that does not give extended names is asked
@@ -364,16 +384,16 @@ func (r *scopeReader) domainOf(m ExtendedDN, own *domain) *domain {
 
 // link makes the edges of a group from its member list.
 func (r *scopeReader) link(ctx context.Context, n *node, list []ExtendedDN, loaded map[string]*Entry) error {
-	r.edges -= len(n.edges)
-	n.edges, n.skipped = nil, nil
+	r.edges -= len(n.group.edges)
+	n.group.edges, n.group.skipped = make([]halfEdge, 0, len(list)), nil
 	for _, m := range list {
 		d := r.domainOf(m, n.dom)
 		if d == nil {
-			n.skipped = append(n.skipped, Skipped{m.DN, SkipForeign, m.SID})
+			n.group.skipped = append(n.group.skipped, Skipped{m.DN, SkipForeign, m.SID})
 			continue
 		}
 		if known := r.nodes[m.GUID]; known != nil {
-			n.edges = append(n.edges, Edge{n.entry.GUID, m.GUID, EdgeMember})
+			n.group.edges = append(n.group.edges, halfEdge{child: known.entry.GUID}) // the one text that all edges to it share
 			continue
 		}
 		e := loaded[m.GUID]
@@ -389,16 +409,16 @@ func (r *scopeReader) link(ctx context.Context, n *node, list []ExtendedDN, load
 		switch e.Kind {
 		case KindUser, KindGroup:
 			r.add(d, e)
-			n.edges = append(n.edges, Edge{n.entry.GUID, e.GUID, EdgeMember})
+			n.group.edges = append(n.group.edges, halfEdge{child: r.nodes[e.GUID].entry.GUID})
 		case KindForeign:
 			if err := r.foreign(ctx, n, e); err != nil {
 				return err
 			}
 		default:
-			n.skipped = append(n.skipped, Skipped{e.DN, SkipNotAUser, ""})
+			n.group.skipped = append(n.group.skipped, Skipped{e.DN, SkipNotAUser, ""})
 		}
 	}
-	r.edges += len(n.edges)
+	r.edges += len(n.group.edges)
 	return nil
 }
 
@@ -433,7 +453,7 @@ func (r *scopeReader) missing(ctx context.Context, d *domain, n *node, m Extende
 	for _, v := range g.values("member") {
 		x, err := ParseExtendedDN(string(v))
 		if err != nil || (x.GUID == m.GUID && x.DN == m.DN) {
-			return nil, &IncompleteError{Base: n.entry.DN, Reason: "a member that cannot be read", Got: len(n.edges)}
+			return nil, &IncompleteError{Base: n.entry.DN, Reason: "a member that cannot be read", Got: len(n.group.edges)}
 		}
 	}
 	return nil, nil
@@ -455,7 +475,7 @@ func (r *scopeReader) vanished(ctx context.Context, p *pin, guid, dn string) err
 func (r *scopeReader) foreign(ctx context.Context, n *node, e *Entry) error {
 	prefix, _, err := sid.Split(e.SID)
 	if err != nil || !strings.HasPrefix(e.SID, "S-1-5-21-") {
-		n.skipped = append(n.skipped, Skipped{e.DN, SkipWellKnown, e.SID})
+		n.group.skipped = append(n.group.skipped, Skipped{e.DN, SkipWellKnown, e.SID})
 		return nil
 	}
 	d, err := r.c.bySID(ctx, prefix)
@@ -474,12 +494,12 @@ func (r *scopeReader) foreign(ctx context.Context, n *node, e *Entry) error {
 	}
 	switch {
 	case len(hits) != 1:
-		n.skipped = append(n.skipped, Skipped{e.DN, SkipForeign, e.SID})
+		n.group.skipped = append(n.group.skipped, Skipped{e.DN, SkipForeign, e.SID})
 	case hits[0].Kind == KindUser || hits[0].Kind == KindGroup:
 		r.add(d, hits[0])
-		n.edges = append(n.edges, Edge{n.entry.GUID, hits[0].GUID, EdgeFSP})
+		n.group.edges = append(n.group.edges, halfEdge{r.nodes[hits[0].GUID].entry.GUID, true})
 	default:
-		n.skipped = append(n.skipped, Skipped{e.DN, SkipNotAUser, e.SID})
+		n.group.skipped = append(n.group.skipped, Skipped{e.DN, SkipNotAUser, e.SID})
 	}
 	return nil
 }
@@ -586,8 +606,8 @@ func (r *scopeReader) changed(d *domain, e *Entry) bool {
 	if e.USNChanged == n.entry.USNChanged && e.DN == n.entry.DN { // read after the change
 		return false
 	}
-	n.entry = e
-	if e.Kind == KindGroup {
+	n.entry = r.pack(e)
+	if n.group != nil {
 		r.enqueue(n)
 	}
 	return true
@@ -607,7 +627,7 @@ func (r *scopeReader) rename(ctx context.Context, p *pin) (bool, error) {
 	moved := false
 	for g, e := range es {
 		if n := r.nodes[g]; n.entry.DN != e.DN {
-			n.entry, moved = e, true
+			n.entry, moved = r.pack(e), true
 		}
 	}
 	return moved, err
