@@ -21,8 +21,8 @@ const (
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 type options struct {
-	org, user, account, whoCan, resource, actual, approve string
-	why, directOnly, validate, plan, review, lint         bool
+	org, user, account, whoCan, resource, actual, export, instance string
+	why, directOnly, validate, plan, review, lint                  bool
 }
 
 func flags(stderr io.Writer) (*flag.FlagSet, *options) {
@@ -40,23 +40,27 @@ func flags(stderr io.Writer) (*flag.FlagSet, *options) {
 	fs.BoolVar(&o.plan, "plan", false, "print the steps from -actual to -org")
 	fs.StringVar(&o.actual, "actual", "", "with -plan: ACTUAL.json, the present state in the shape of ORG.json")
 	fs.BoolVar(&o.review, "review", false, "print an access review as CSV instead of JSON: one row for each way of access")
+	fs.StringVar(&o.export, "export", "", "print permission sets and assignments as cloudformation, terraform or cli (what the AWS CLI prints)")
+	fs.StringVar(&o.instance, "instance", "arn:aws:sso:::instance/ssoins-0000000000000000", "with -export: ARN of the instance")
 	fs.BoolVar(&o.lint, "lint", false, "print findings about permission sets and assignments")
 	fs.Usage = func() {
 		_, _ = fmt.Fprint(stderr, "usage: permcheck -org ORG.json -user NAME [-account ID] [-why] [-direct-only]\n"+
 			"       permcheck -org ORG.json -who-can ACTION -resource ARN [-direct-only]\n"+
 			"       permcheck -org ORG.json -validate\n"+
 			"       permcheck -org ORG.json -plan -actual ACTUAL.json\n"+
-			"       permcheck -org ORG.json -review | -lint\n\n"+
+			"       permcheck -org ORG.json -review | -lint | -export FORMAT\n\n"+
 			"exit: 0 answered, 1 refused (unknown user, no access to -account, not valid), 2 bad usage or a file that cannot be used\n\n")
 		fs.PrintDefaults()
 	}
 	return fs, o
 }
 
+var errExport = errors.New("-export is none of cloudformation, terraform and cli")
+
 // mode returns the one mode that was asked for.
 func (o *options) mode(set map[string]bool) (string, error) {
 	var modes []string
-	for _, m := range []string{"user", "who-can", "validate", "plan", "review", "lint"} {
+	for _, m := range []string{"user", "who-can", "validate", "plan", "review", "lint", "export"} {
 		if set[m] {
 			modes = append(modes, m)
 		}
@@ -65,7 +69,7 @@ func (o *options) mode(set map[string]bool) (string, error) {
 	case o.org == "":
 		return "", errors.New("-org is missing")
 	case len(modes) != 1:
-		return "", errors.New("exactly one of -user, -who-can, -validate, -plan, -review and -lint is needed")
+		return "", errors.New("exactly one of -user, -who-can, -validate, -plan, -review, -lint and -export is needed")
 	case modes[0] == "who-can" && (o.resource == "" || o.whoCan == ""):
 		return "", errors.New("-who-can needs an action and -resource")
 	case modes[0] == "plan" && o.actual == "":
@@ -107,6 +111,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return whoCan(o, org, warnings, stdout, stderr)
 	case "plan":
 		return plan(o, org, stdout, stderr)
+	case "export":
+		return export(o, org, stdout, stderr)
 	case "review":
 		return review(org, stdout, stderr)
 	default:

@@ -2,8 +2,6 @@ package main
 
 import (
 	"io"
-	"os"
-	"path/filepath"
 
 	"github.com/adfedkit/adfedkit/permissionset"
 )
@@ -21,11 +19,27 @@ func plan(o *options, org *permissionset.Organization, stdout, stderr io.Writer)
 }
 
 func review(org *permissionset.Organization, stdout, stderr io.Writer) int {
-	_, _, _ = os.Args, filepath.Base, org
-	_, _ = stdout, stderr
-	return exitUsage
+	g := permissionset.NewGrants(*org, permissionset.AccessConfig{})
+	if err := permissionset.WriteReviewCSV(stdout, g.Access.Review(g.Directory.People(false))); err != nil {
+		return fail(stderr, err)
+	}
+	return 0
 }
 
 func lint(org *permissionset.Organization, stdout, stderr io.Writer) int {
-	return review(org, stdout, stderr)
+	return print(stdout, stderr, map[string]any{"findings": permissionset.Lint(org, permissionset.LintOptions{})}, 0)
+}
+
+// export writes the sets and assignments for another tool.
+func export(o *options, org *permissionset.Organization, stdout, stderr io.Writer) int {
+	switch o.export {
+	case "cloudformation":
+		return print(stdout, stderr, permissionset.CloudFormation(org, o.instance), 0)
+	case "terraform":
+		return print(stdout, stderr, permissionset.Terraform(org, o.instance), 0)
+	case "cli":
+		return print(stdout, stderr, permissionset.ExportCLI(org, o.instance), 0)
+	default:
+		return fail(stderr, errExport)
+	}
 }

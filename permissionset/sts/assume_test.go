@@ -138,9 +138,14 @@ func TestAssumeRefusals(t *testing.T) {
 		"session duration range":    {m: good().set("SessionDuration", "43201"), code: "InvalidIdentityToken"},
 		"over the role's maximum":   {m: good(), in: func(in *sts.AssumeInput) { in.DurationSeconds = 2 * time.Hour }, code: "ValidationError", message: "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."},
 		"policy malformed":          {m: good(), in: func(in *sts.AssumeInput) { in.Policy = `{"Statement":[{}]}` }, code: "MalformedPolicyDocument"},
-		"policy of a resource":      {m: good(), in: func(in *sts.AssumeInput) { in.Policy = `{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}` }, code: "MalformedPolicyDocument"},
-		"policies too big":          {m: good(), in: func(in *sts.AssumeInput) { in.Policy = bigPolicy(2000); in.PolicyARNs = []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"} }, code: "PackedPolicyTooLarge"},
-		"policy ARN":                {m: good(), in: func(in *sts.AssumeInput) { in.PolicyARNs = []string{"arn:aws:s3:::not-a-policy-at-all"} }, code: "MalformedPolicyDocument"},
+		"policy of a resource": {m: good(), in: func(in *sts.AssumeInput) {
+			in.Policy = `{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}`
+		}, code: "MalformedPolicyDocument"},
+		"policies too big": {m: good(), in: func(in *sts.AssumeInput) {
+			in.Policy = bigPolicy(2000)
+			in.PolicyARNs = []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}
+		}, code: "PackedPolicyTooLarge"},
+		"policy ARN": {m: good(), in: func(in *sts.AssumeInput) { in.PolicyARNs = []string{"arn:aws:s3:::not-a-policy-at-all"} }, code: "MalformedPolicyDocument"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
