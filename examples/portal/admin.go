@@ -33,13 +33,17 @@ type syncView struct {
 }
 
 type whyView struct {
-	User, Account, Message string
-	Grants                 []grantView
+	User, Account, Action, Resource, Message string
+
+	Grants  []grantView
+	Nearest []string
 }
 
 type grantView struct {
-	Account, PermissionSet string
-	Via                    [][]string
+	Account, PermissionSet, Decision string
+
+	Via        [][]string
+	Statements []string
 }
 
 type whoView struct {
@@ -94,7 +98,7 @@ func (a *app) adminOnly(next userHandler) userHandler {
 func (a *app) admin(w http.ResponseWriter, r *http.Request, u *identitystore.User) {
 	ctx, q := r.Context(), r.URL.Query()
 	c := adminContent{Sync: a.syncView(ctx)}
-	c.Why = a.why(ctx, q.Get("user"), q.Get("account"))
+	c.Why = a.why(ctx, whyView{User: q.Get("user"), Account: q.Get("account"), Action: q.Get("do"), Resource: q.Get("on")})
 	var err error
 	if c.Who, err = a.who(ctx, q.Get("action"), q.Get("resource")); err == nil {
 		c.Members, c.MembersNote, err = a.memberTable(ctx)
@@ -134,41 +138,6 @@ func (a *app) syncView(ctx context.Context) syncView {
 	n, err := a.store.Reader().Counts(ctx)
 	if err == nil {
 		v.Users, v.Groups, v.Memberships = fmt.Sprint(n.Users), fmt.Sprint(n.Groups), fmt.Sprint(n.Memberships)
-	}
-	return v
-}
-
-// why explains which assignments let a user into accounts, and through which groups.
-func (a *app) why(ctx context.Context, name, account string) whyView {
-	v := whyView{User: name, Account: account}
-	if name == "" {
-		return v
-	}
-	u, err := a.store.UserByName(ctx, name)
-	if err != nil {
-		v.Message = "There is no such user in the identity store."
-		return v
-	}
-	eff, err := a.effective(ctx, u)
-	if err != nil {
-		v.Message = "The memberships could not be read."
-		return v
-	}
-	for _, acc := range eff.Accounts {
-		if account != "" && account != acc.ID {
-			continue
-		}
-		for _, s := range acc.PermissionSets {
-			v.Grants = append(v.Grants, grantView{Account: acc.Name + " (" + acc.ID + ")", PermissionSet: s.Name, Via: s.Via})
-		}
-	}
-	switch {
-	case !u.Enabled():
-		v.Message = u.UserName + " is disabled and has no access."
-	case len(v.Grants) == 0:
-		v.Message = u.UserName + " has no access: no assignment names the user or one of the user's groups."
-	default:
-		v.Message = u.UserName + " has access through:"
 	}
 	return v
 }

@@ -42,8 +42,8 @@ func newRenderer(logger *slog.Logger, formTargets ...string) (*renderer, error) 
 		pages: map[string]*template.Template{}, logger: logger,
 		csp: "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' " + strings.Join(formTargets, " "),
 	}
-	for _, name := range []string{"signedout", "home", "credentials", "error", "admin"} {
-		t, err := template.ParseFS(web, "web/layout.html", "web/"+name+".html")
+	for _, name := range []string{"signedout", "home", "credentials", "error", "admin", "rules", "saml"} {
+		t, err := template.ParseFS(web, "web/layout.html", "web/admin_nav.html", "web/"+name+".html")
 		if err != nil {
 			return nil, err
 		}
