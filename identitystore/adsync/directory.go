@@ -23,6 +23,9 @@ type DirectoryConfig struct {
 
 	Mapping *Mapping         // nil means the default mapping; must be as in the engine's configuration
 	Now     func() time.Time // for accounts that expire; nil means the system clock
+	// Mode says how changes are told; zero means by update sequence numbers. DirSync needs the right to replicate
+	// changes, reads the domain once more at each full run, and tells a change of a big group without its whole list.
+	Mode directory.ChangeMode
 }
 
 // DirectoryReader is what a synchronisation asks of a directory; [*directory.Client] satisfies it.
@@ -33,7 +36,7 @@ type DirectoryReader interface {
 
 type directorySource struct{ cfg DirectoryConfig }
 
-// NewDirectory returns a source that reads through a directory client.
+// NewDirectory returns a source that reads through a directory client; a [ChangeSource] if that is a [ChangeReader].
 func NewDirectory(cfg DirectoryConfig) (Source, error) {
 	switch {
 	case cfg.Client == nil:
@@ -50,12 +53,19 @@ func NewDirectory(cfg DirectoryConfig) (Source, error) {
 	}
 	cfg.Now = clock.Or(cfg.Now)
 	cfg.Domains = slices.Clone(cfg.Domains)
-	return &directorySource{cfg}, nil
+	s := &directorySource{cfg}
+	if client, ok := cfg.Client.(ChangeReader); ok {
+		return &changing{s, client}, nil
+	}
+	return s, nil
 }
+
+// extra are the attributes that are read beside the mapped ones.
+func (s *directorySource) extra() []string { return []string{"accountExpires", "sIDHistory"} }
 
 // Read reads everything that the scope reaches. An error means that the answer is not complete; nothing of it is used.
 func (s *directorySource) Read(ctx context.Context, scope Scope) (*Snapshot, error) {
-	q := directory.ScopeQuery{Attributes: append(s.cfg.Mapping.LDAPAttributes(), "accountExpires", "sIDHistory")}
+	q := directory.ScopeQuery{Attributes: append(s.cfg.Mapping.LDAPAttributes(), s.extra()...)}
 	for _, p := range scope.Principals {
 		q.Principals = append(q.Principals, directory.Principal{Name: p.Text, Kind: directory.Kind(p.Kind)})
 	}

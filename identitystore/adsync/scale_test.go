@@ -3,57 +3,60 @@ package adsync_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/adfedkit/adfedkit/directory"
 	"github.com/adfedkit/adfedkit/directory/directorytest"
 	"github.com/adfedkit/adfedkit/identitystore/adsync"
+	"github.com/adfedkit/adfedkit/internal/testscale"
 )
 
-func TestScaleX(t *testing.T) {
-	n, _ := strconv.Atoi(os.Getenv("SCALE"))
-	if n == 0 {
-		t.Skip()
-	}
+// TestScale runs one estate through a first run, a run without changes and one with a single change in a group that
+// holds everybody. In the long run it has 100,000 users and 2 million memberships, and holds the goal: what a change
+// costs is at most one hundredth of the first run. Its figures are in doc/results.md.
+func TestScale(t *testing.T) {
+	n := testscale.N(1000, 100_000)
 	e := newEstate(t, directorytest.Config{})
+	e.changesMode(directory.DirSync)
 	r := rand.New(rand.NewPCG(1, 2))
 	var users, groups []*directorytest.Object
-	t0 := time.Now()
-	for i := range n {
-		users = append(users, e.person(fmt.Sprintf("user%06d", i)))
-	}
 	var names []string
 	for i := range n / 5 {
-		g := e.corp.AddGroup(directorytest.Group{Name: fmt.Sprintf("group%05d", i)})
-		groups = append(groups, g)
-		names = append(names, "GROUP "+g.GUID())
+		groups = append(groups, e.corp.AddGroup(directorytest.Group{Name: fmt.Sprintf("group%05d", i)}))
+		names = append(names, "GROUP "+groups[i].GUID())
 	}
-	for _, u := range users {
-		for range 20 {
-			e.corp.AddMember(groups[r.IntN(len(groups))], u)
+	for i := range n {
+		users = append(users, e.person(fmt.Sprintf("user%06d", i)))
+		e.corp.AddMember(groups[0], users[i])
+		for range 19 {
+			e.corp.AddMember(groups[r.IntN(len(groups))], users[i])
 		}
 	}
-	for _, u := range users {
-		e.corp.AddMember(groups[0], u)
-	}
-	t.Log("provision", time.Since(t0))
 	e.assignNames(names...)
-	t0 = time.Now()
-	snap, err := e.cfg.From.Read(t.Context(), e.scope)
-	require.NoError(t, err)
-	t.Log("read", time.Since(t0), len(snap.Objects), len(snap.Edges))
-	t0 = time.Now()
-	res := e.run(adsync.StateApplied)
-	t.Log("first", time.Since(t0), res.Counts)
-	t0 = time.Now()
-	e.run(adsync.StateUnchanged)
-	t.Log("no change", time.Since(t0))
-	e.corp.RemoveMember(groups[0], users[5])
-	t0 = time.Now()
-	e.run(adsync.StateApplied)
-	t.Log("one change", time.Since(t0))
+	took := func(what string, run func() (adsync.Result, error), want adsync.State) (adsync.Result, time.Duration) {
+		began := time.Now()
+		res, err := run()
+		d := time.Since(began)
+		require.NoError(t, err)
+		require.Equal(t, want, res.State)
+		t.Logf("%d users, %s: %v", n, what, d.Round(time.Millisecond))
+		return res, d
+	}
+	engine := e.engine()
+	full := func() (adsync.Result, error) { return engine.Run(t.Context(), e.scope, "") }
+	changes := func() (adsync.Result, error) { return engine.RunChanges(t.Context(), e.scope, "") }
+	res, first := took("first run", full, adsync.StateApplied)
+	require.Equal(t, n, res.Counts.Users.Create)
+	took("full run without changes", full, adsync.StateUnchanged)
+	took("incremental run without changes", changes, adsync.StateUnchanged)
+	e.corp.RemoveMember(groups[0], users[7])
+	res, one := took("one member less in a group of all", changes, adsync.StateApplied)
+	require.LessOrEqual(t, res.Counts.Memberships.Remove, 1)
+	require.LessOrEqual(t, len(res.Plan.Decisions), 1)
+	if testscale.Long() {
+		require.LessOrEqual(t, one, first/100)
+	}
 }

@@ -16,6 +16,8 @@ type Schedule struct {
 	Jitter   int           // percent by which an interval is varied; 0 means 10
 	// Poll is how often the scope is looked at in between: a changed scope starts a run at once. 0 means one minute.
 	Poll time.Duration
+	// FullEvery is how often a run reads everything: each FullEvery-th one does, the others read what changed. 0 means 24.
+	FullEvery int
 }
 
 const (
@@ -23,6 +25,7 @@ const (
 	minInterval     = time.Minute
 	defaultJitter   = 10
 	defaultPoll     = time.Minute
+	defaultFull     = 24
 )
 
 func (s Schedule) filled() (Schedule, error) {
@@ -35,8 +38,11 @@ func (s Schedule) filled() (Schedule, error) {
 	if s.Poll == 0 {
 		s.Poll = defaultPoll
 	}
-	if s.Interval < minInterval || s.Jitter < 0 || s.Jitter > 50 || s.Poll < 0 {
-		return s, errors.New("adsync: Schedule: the interval is at least one minute, the jitter 1 to 50 percent")
+	if s.FullEvery == 0 {
+		s.FullEvery = defaultFull
+	}
+	if s.FullEvery < 0 || s.Interval < minInterval || s.Jitter < 0 || s.Jitter > 50 || s.Poll < 0 {
+		return s, errors.New("adsync: Schedule: the interval is at least one minute, the jitter 1 to 50 percent, FullEvery not negative")
 	}
 	s.Poll = min(s.Poll, s.Interval)
 	return s, nil
@@ -66,8 +72,8 @@ func (e *Engine) Watch(ctx context.Context, schedule Schedule, scope func(contex
 	if report == nil {
 		report = func(Result, error) {}
 	}
-	for {
-		ran := e.watchOnce(ctx, scope, report)
+	for n := 0; ; n++ {
+		ran := e.watchOnce(ctx, scope, report, n%schedule.FullEvery == 0)
 		if err := e.pause(ctx, schedule, scope, ran); err != nil {
 			return err
 		}
@@ -75,13 +81,17 @@ func (e *Engine) Watch(ctx context.Context, schedule Schedule, scope func(contex
 }
 
 // watchOnce runs once and returns the revision of the scope that it ran with.
-func (e *Engine) watchOnce(ctx context.Context, scope func(context.Context) (Scope, error), report func(Result, error)) string {
+func (e *Engine) watchOnce(ctx context.Context, scope func(context.Context) (Scope, error), report func(Result, error), full bool) string {
 	s, err := scope(ctx)
 	if err != nil {
 		report(Result{State: StateFailed}, err)
 		return ""
 	}
-	report(e.Run(ctx, s, ""))
+	if full {
+		report(e.Run(ctx, s, ""))
+	} else {
+		report(e.RunChanges(ctx, s, ""))
+	}
 	return s.Revision()
 }
 
