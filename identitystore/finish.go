@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"maps"
+	"slices"
 
 	"github.com/adfedkit/adfedkit/internal/fold"
 )
@@ -34,10 +36,7 @@ func (tx *Tx) finish(ctx context.Context) error {
 	var events []Event
 	var ended []Version
 	for _, ref := range tx.order {
-		e, v, err := tx.outcome(ctx, ref)
-		if err != nil {
-			return err
-		}
+		e, v := tx.outcome(ref)
 		if e != nil {
 			events = append(events, *e)
 		}
@@ -56,26 +55,21 @@ func (tx *Tx) finish(ctx context.Context) error {
 }
 
 func (tx *Tx) checkEmails(ctx context.Context) error {
-	if !tx.s.cfg.Limits.UniqueEmail {
+	if !tx.s.cfg.Limits.UniqueEmail || len(tx.emails) == 0 {
 		return nil
 	}
-	for k := range tx.emails {
-		users, err := tx.Users(ctx, []Key{k})
-		if err != nil {
-			return err
+	set := map[string]bool{}
+	for ref := range tx.emails {
+		if u, ok := tx.after[ref].(*User); ok && u.Email() != "" && u.Link.State != StateTombstone {
+			set[fold.Key(u.Email())] = true
 		}
-		for _, u := range users {
-			if u.Email() == "" || u.Link.State == StateTombstone {
-				continue
-			}
-			same, err := tx.UsersByEmail(ctx, fold.Key(u.Email()), 2)
-			if err != nil {
-				return err
-			}
-			if len(same) > 1 {
-				return &ConflictError{ReasonUniqueness, "emails.value"}
-			}
-		}
+	}
+	shared, err := tx.SharedEmails(ctx, slices.Sorted(maps.Keys(set)))
+	if err != nil {
+		return err
+	}
+	if len(shared) > 0 {
+		return &ConflictError{ReasonUniqueness, "emails.value"}
 	}
 	return nil
 }
@@ -105,37 +99,29 @@ func (tx *Tx) checkQuota(ctx context.Context) error {
 }
 
 // outcome says what the transaction did to one record.
-func (tx *Tx) outcome(ctx context.Context, ref Ref) (*Event, *Version, error) {
+func (tx *Tx) outcome(ref Ref) (*Event, *Version) {
 	e := &Event{Kind: ref.Kind, ID: ref.ID}
-	old := tx.before[ref]
+	old, now := tx.before[ref], tx.after[ref]
 	if tx.erased[ref] {
 		if old == nil {
-			return nil, nil, nil
+			return nil, nil
 		}
 		e.Op = OpDelete
 		if tombstone(old) {
 			e.Op = OpPurge
 		}
-		return e, endVersion(ref, old, tx), nil
+		return e, endVersion(ref, old, tx)
 	}
-	var now any
-	if ref.Kind == KindUser {
-		u, err := tx.UserByID(ctx, ref.ID)
-		if err != nil {
-			return nil, nil, err
-		}
-		now, e.Revision = u, u.Revision()
-	} else {
-		g, err := tx.GroupByID(ctx, ref.ID)
-		if err != nil {
-			return nil, nil, err
-		}
-		now, e.Revision = g, g.Revision()
+	switch r := now.(type) {
+	case *User:
+		e.Revision = r.Revision()
+	case *Group:
+		e.Revision = r.Revision()
 	}
 	switch {
 	case old == nil:
 		e.Op = OpCreate
-		return e, nil, nil
+		return e, nil
 	case tombstone(now) && !tombstone(old):
 		e.Op = OpDelete
 	case tombstone(old) && !tombstone(now):
@@ -143,7 +129,7 @@ func (tx *Tx) outcome(ctx context.Context, ref Ref) (*Event, *Version, error) {
 	default:
 		e.Op, e.Fields = OpUpdate, changedFields(old, now)
 	}
-	return e, endVersion(ref, old, tx), nil
+	return e, endVersion(ref, old, tx)
 }
 
 func tombstone(record any) bool {

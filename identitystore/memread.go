@@ -61,6 +61,24 @@ func (r *memReader) UsersByEmail(_ context.Context, folded string, limit int) ([
 	return out, nil
 }
 
+func (r *memReader) SharedEmails(_ context.Context, folded []string) ([]string, error) {
+	var out []string
+	s := r.state()
+	for _, f := range folded {
+		n := 0
+		s.emails.from(emailKey{f, 0}, func(k emailKey, _ *User) bool {
+			if k.fold == f {
+				n++
+			}
+			return k.fold == f && n < 2
+		})
+		if n > 1 {
+			out = append(out, f)
+		}
+	}
+	return out, nil
+}
+
 func (r *memReader) Lookup(_ context.Context, by By, scope, value string) (ref Ref, err error) {
 	s, ok := r.state(), false
 	switch by {

@@ -28,9 +28,10 @@ type Tx struct {
 	now    time.Time
 
 	before  map[Ref]any // first state of each record that was written: *User, *Group, or nil if it was new
+	after   map[Ref]any // last state of each record that was written
 	order   []Ref
 	parked  map[Ref]string
-	emails  map[Key]bool
+	emails  map[Ref]bool
 	dirty   map[Key]bool // users whose groups may change
 	erased  map[Ref]bool
 	parents map[Key][]Edge // groups' parents, read once
@@ -44,7 +45,7 @@ func (s *Service) Update(ctx context.Context, by Author, f func(*Tx) error) erro
 	return s.cfg.Store.Update(ctx, s.cfg.Tenant, func(raw Txn) error {
 		tx := &Tx{
 			Reader: raw, raw: raw, s: s, author: by, now: s.Now(),
-			before: map[Ref]any{}, parked: map[Ref]string{}, emails: map[Key]bool{}, dirty: map[Key]bool{}, erased: map[Ref]bool{},
+			before: map[Ref]any{}, parked: map[Ref]string{}, emails: map[Ref]bool{}, after: map[Ref]any{}, dirty: map[Key]bool{}, erased: map[Ref]bool{},
 		}
 		if err := f(tx); err != nil {
 			return err
@@ -78,8 +79,9 @@ func (tx *Tx) CreateUser(ctx context.Context, u *User) (*User, error) {
 	if err := tx.raw.PutUser(ctx, u); err != nil {
 		return nil, err
 	}
-	tx.touch(Ref{u.Key, KindUser, u.ID}, nil)
-	tx.emails[u.Key] = true
+	ref := Ref{u.Key, KindUser, u.ID}
+	tx.touch(ref, nil)
+	tx.after[ref], tx.emails[ref] = u, true
 	return u, nil
 }
 
@@ -110,8 +112,9 @@ func (tx *Tx) UpdateUser(ctx context.Context, u *User) (changed bool, err error)
 	if err := tx.raw.PutUser(ctx, u); err != nil {
 		return false, err
 	}
+	tx.after[ref] = u
 	if u.Email() != old.Email() {
-		tx.emails[u.Key] = true
+		tx.emails[ref] = true
 	}
 	if old.Link.state() != u.Link.state() {
 		tx.dirty[u.Key] = true
@@ -152,7 +155,9 @@ func (tx *Tx) CreateGroup(ctx context.Context, g *Group) (*Group, error) {
 	if err := tx.raw.PutGroup(ctx, g); err != nil {
 		return nil, err
 	}
-	tx.touch(Ref{g.Key, KindGroup, g.ID}, nil)
+	ref := Ref{g.Key, KindGroup, g.ID}
+	tx.touch(ref, nil)
+	tx.after[ref] = g
 	return g, nil
 }
 
@@ -190,6 +195,7 @@ func (tx *Tx) UpdateGroup(ctx context.Context, g *Group) (changed bool, err erro
 		}
 	}
 	tx.stamp(ref, old, &g.Audit)
+	tx.after[ref] = g
 	return true, tx.raw.PutGroup(ctx, g)
 }
 

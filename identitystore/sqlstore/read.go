@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/adfedkit/adfedkit/identitystore"
@@ -90,6 +91,37 @@ func (r *reader) GroupByName(ctx context.Context, folded string) (*identitystore
 func (r *reader) UsersByEmail(ctx context.Context, folded string, limit int) ([]*identitystore.User, error) {
 	const q = "SELECT " + columns + " FROM principal WHERE tenant = ? AND email_fold = ? ORDER BY pid LIMIT ?"
 	return users(r.many(ctx, q, r.tid, folded, limit))
+}
+
+func (r *reader) SharedEmails(ctx context.Context, folded []string) ([]string, error) {
+	var out []string
+	for part := range slices.Chunk(folded, batch) {
+		args := []any{r.tid}
+		for i := range padded(len(part)) {
+			args = append(args, part[min(i, len(part)-1)])
+		}
+		q := "SELECT email_fold FROM principal WHERE tenant = ? AND email_fold IN " + marks(len(args)-1) + " GROUP BY email_fold HAVING count(*) > 1"
+		rows, err := r.x.query(ctx, q, args...)
+		if err != nil {
+			return nil, failed(err)
+		}
+		if out, err = appendTexts(out, rows); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func appendTexts(out []string, rows *sql.Rows) ([]string, error) {
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, failed(err)
+		}
+		out = append(out, s)
+	}
+	return out, failed(rows.Err())
 }
 
 func users(rows []row, err error) ([]*identitystore.User, error) {

@@ -18,12 +18,28 @@ type txn struct {
 	users, groups    int64
 	changed          bool
 	rows             int
+	analyzed         int // rows at which the statistics are renewed next
 }
 
 var _ identitystore.Txn = (*txn)(nil)
 
+// firstAnalyze is how many rows a transaction writes before the planner is told of them. PostgreSQL plans a statement
+// that comes back often only once; planned while the tables were nearly empty, it may read a whole tenant for one name.
+const firstAnalyze = 500
+
+func (t *txn) analyze(ctx context.Context, x *connRunner) error {
+	if x.dialect != Postgres || t.rows < max(t.analyzed, firstAnalyze) {
+		return nil
+	}
+	t.analyzed = t.rows * 6
+	return x.exec(ctx, "ANALYZE principal, edge, flat")
+}
+
 func (t *txn) exec(ctx context.Context, q string, args ...any) error {
 	t.changed = true
+	if err := t.analyze(ctx, t.x.(*connRunner)); err != nil {
+		return err
+	}
 	return t.x.(*connRunner).exec(ctx, q, args...) // a txn is made with this kind of runner only
 }
 

@@ -51,3 +51,39 @@ func TestPostgresConforms(t *testing.T) {
 		return st
 	})
 }
+
+func TestPostgresSchema(t *testing.T) {
+	t.Parallel()
+	schemaRules(t, openPostgres(t), sqlstore.Postgres)
+}
+
+// TestPostgresPlans asserts that no hot query reads a whole table, with 10,000 users after a bulk load.
+func TestPostgresPlans(t *testing.T) {
+	t.Parallel()
+	db := openPostgres(t)
+	st, err := sqlstore.Open(t.Context(), db, sqlstore.Postgres)
+	require.NoError(t, err)
+	svc, err := identitystore.Open(t.Context(), identitystore.Config{Store: st})
+	require.NoError(t, err)
+	fillStore(t, svc, 10_000)
+	var tid string
+	require.NoError(t, db.QueryRowContext(t.Context(), "SELECT tid::text FROM tenant").Scan(&tid))
+	for name, q := range hotQueries() {
+		q = strings.ReplaceAll(q, "x'00'", `'\x00'::bytea`)
+		q = strings.ReplaceAll(q, "tenant = 1 ", "tenant = "+tid+" ")
+		if strings.Contains(q, "change_log") || strings.Contains(q, "external_id") {
+			continue // nearly empty tables: reading them whole is right
+		}
+		rows, err := db.QueryContext(t.Context(), "EXPLAIN "+q)
+		require.NoError(t, err)
+		var plan strings.Builder
+		for rows.Next() {
+			var line string
+			require.NoError(t, rows.Scan(&line))
+			plan.WriteString(line + "\n")
+		}
+		require.NoError(t, rows.Err())
+		require.NoError(t, rows.Close())
+		require.NotContains(t, plan.String(), "Seq Scan", "%s: %s", name, plan.String())
+	}
+}
