@@ -46,6 +46,7 @@ type lexer struct {
 	col      int
 	fail     *Error // why the last token is TokenBad
 	comments []string
+	over     bool // the text is longer than its limit
 }
 
 const bom = "\ufeff"
@@ -79,12 +80,13 @@ func (x *lexer) next() Token {
 		x.fail = bad
 		t.Kind = TokenBad
 		x.advance(len(x.text) - x.off)
-	case x.off == len(x.text):
+	case x.off == len(x.text) || x.off > x.opts.Limits.TextBytes:
 	default:
 		t.Kind = x.token()
 	}
 	t.Text = x.text[t.Pos.Offset:x.off]
-	if x.off > x.opts.Limits.TextBytes && t.Kind != TokenBad {
+	if x.off > x.opts.Limits.TextBytes && t.Kind != TokenBad && !x.over {
+		x.over = true // said once; then the text ends
 		x.fail = &Error{Code: CodeStaticLimit, Line: t.Pos.Line, Col: t.Pos.Col, Message: "rule text is too long"}
 		t.Kind = TokenBad
 		x.advance(len(x.text) - x.off)
@@ -97,11 +99,15 @@ func (x *lexer) trivia() *Error {
 	if x.off == 0 && strings.HasPrefix(x.text, bom) {
 		x.off = len(bom) // does not count in columns
 	}
-	for x.off < len(x.text) {
+	for x.off < len(x.text) && x.off <= x.opts.Limits.TextBytes {
 		rest := x.text[x.off:]
 		switch c := rest[0]; {
-		case c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\v' || c == '\f':
-			x.advance(1)
+		case blank(c):
+			n := 1
+			for n < len(rest) && blank(rest[n]) {
+				n++
+			}
+			x.advance(n)
 		case c == '/' && x.opts.AllowComments && strings.HasPrefix(rest, "//"):
 			n := strings.IndexByte(rest, '\n')
 			if n < 0 {
@@ -125,6 +131,10 @@ func (x *lexer) trivia() *Error {
 		}
 	}
 	return nil
+}
+
+func blank(c byte) bool {
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\v' || c == '\f'
 }
 
 func (x *lexer) comment(n int) {
