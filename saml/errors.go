@@ -63,7 +63,7 @@ const (
 )
 
 // Error returns the word itself.
-func (r Reason) Error() string { return "saml: " + string(r) }
+func (r Reason) Error() string { return string(r) }
 
 // Public returns one fixed sentence about the reason, for people.
 func (r Reason) Public() string {

@@ -332,7 +332,7 @@ func TestErrors(t *testing.T) {
 	require.Error(t, e.Unwrap())
 	require.Equal(t, saml.Reason(""), saml.ReasonOf(nil))
 	require.Equal(t, saml.Reason(""), saml.ReasonOf(errors.New("x")))
-	require.Equal(t, "saml: replay", saml.ReasonReplay.Error())
+	require.Equal(t, "replay", saml.ReasonReplay.Error())
 	require.NotEmpty(t, saml.Reason("unheard of").Public())
 
 	status := signedResponse()
