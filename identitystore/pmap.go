@@ -30,7 +30,7 @@ type pair[K comparable, V any] struct {
 const (
 	chunkBits = 5
 	chunkSize = 1 << chunkBits
-	perBucket = 3
+	perBucket = 1
 )
 
 func hashOf[K comparable]() func(K) uint64 {

@@ -38,7 +38,16 @@ func simple(r rune) rune {
 	return least
 }
 
+// lowerASCII reports whether s is ASCII without capitals, eight bytes at a time: most names are.
 func lowerASCII(s string) bool {
+	const high, fromA, afterZ = 0x8080808080808080, 0x3f3f3f3f3f3f3f3f, 0x2525252525252525
+	for len(s) >= 8 {
+		x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		if x&high != 0 || (x+fromA)&^(x+afterZ)&high != 0 { // adding lifts bytes from 'A' on, and after 'Z', over 0x7f
+			return false
+		}
+		s = s[8:]
+	}
 	for i := range len(s) {
 		if c := s[i]; c >= 0x80 || 'A' <= c && c <= 'Z' {
 			return false

@@ -46,3 +46,21 @@ func TestKeyIsIdempotent(t *testing.T) {
 		}
 	})
 }
+
+// TestEveryByte puts each byte at each place of a name: the fast path must say what the slow one says.
+func TestEveryByte(t *testing.T) {
+	t.Parallel()
+	for c := range rune(256) {
+		for at := range 18 {
+			name := []rune("abcdefghijklmnopqr")
+			name[at] = c
+			want := c < 0x80 && (c < 'A' || c > 'Z')
+			s := string(name)
+			require.Equal(t, want, fold.Key(s) == s && c < 0x80, "%q", s)
+			if 'A' <= c && c <= 'Z' {
+				name[at] += 'a' - 'A'
+				require.Equal(t, string(name), fold.Key(s))
+			}
+		}
+	}
+}

@@ -87,3 +87,7 @@ func TestPostgresPlans(t *testing.T) {
 		require.NotContains(t, plan.String(), "Seq Scan", "%s: %s", name, plan.String())
 	}
 }
+
+func TestPostgresLookupCost(t *testing.T) { //nolint:paralleltest // it measures
+	require.LessOrEqual(t, lookupRatio(t, openPostgres(t), sqlstore.Postgres, 2000, 300), maxLookupRatio)
+}
