@@ -362,12 +362,14 @@ func (r *scopeReader) load(ctx context.Context, own *domain, wanted []ExtendedDN
 		}
 		guids := byDomain[d]
 		slices.Sort(guids)
-		es, err := p.byGUIDs(ctx, slices.Compact(guids), r.attributes())
-		if err != nil {
-			return nil, err
-		}
-		for g, e := range es {
-			all[g] = e
+		for chunk := range slices.Chunk(slices.Compact(guids), guidsPerQuery) {
+			es, err := p.byGUIDs(ctx, chunk, r.attributes())
+			if err != nil {
+				return nil, err
+			}
+			for g, e := range es {
+				all[g] = r.pack(e) // at once: there may be 100,000 of them
+			}
 		}
 	}
 	return all, nil
