@@ -74,11 +74,15 @@ func Start(cfg Config) (*Lab, error) {
 }
 
 func (l *Lab) build(cfg Config) error {
-	idpKey, err := NewKeyPair("samltest identity provider")
+	idpKey, err := NewECKeyPair("samltest identity provider") // made in no time
 	if err != nil {
 		return err
 	}
-	spKey, err := NewKeyPair("samltest service provider")
+	spKeyPair := NewECKeyPair
+	if cfg.Encrypted { // RSA-OAEP needs RSA
+		spKeyPair = NewKeyPair
+	}
+	spKey, err := spKeyPair("samltest service provider")
 	if err != nil {
 		return err
 	}
