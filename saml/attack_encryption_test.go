@@ -186,7 +186,6 @@ func encryptionAttacks() map[string]func() []attack {
 			bomb := signedAssertion()
 			bomb.attributes = "<saml:AttributeStatement>" + strings.Repeat(`<saml:EncryptedAttribute>`+(&encrypting{}).encrypted(`<saml:Attribute xmlns:saml="`+nsSAML+`" Name="a"></saml:Attribute>`)+"</saml:EncryptedAttribute>", 9) + "</saml:AttributeStatement>"
 			few := signedAssertion()
-			few.attributes = strings.Replace(bomb.attributes, "<saml:EncryptedAttribute>", "", 0)
 			few.attributes = "<saml:AttributeStatement><saml:EncryptedAttribute>" + (&encrypting{}).encrypted(`<saml:Attribute xmlns:saml="`+nsSAML+`" Name="a"><saml:AttributeValue>b</saml:AttributeValue></saml:Attribute>`) + "</saml:EncryptedAttribute></saml:AttributeStatement>"
 			id := signedAssertion()
 			id.nameID = "<saml:EncryptedID>" + (&encrypting{}).encrypted(`<saml:NameID xmlns:saml="`+nsSAML+`">`+person+"</saml:NameID>") + "</saml:EncryptedID>"

@@ -26,7 +26,7 @@ func (c *Candidate) Marshal() ([]byte, error) {
 }
 
 // errResume is returned for what Marshal did not write.
-var errResume = errors.New("saml: no candidate of this service provider") //nolint:gochecknoglobals // sentinel
+var errResume = errors.New("saml: no candidate of this service provider")
 
 // Resume takes up a candidate from [Candidate.Marshal]. authenticated must come out of a seal that only this application can make.
 func (sp *ServiceProvider) Resume(authenticated []byte) (*Candidate, error) {

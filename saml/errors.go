@@ -13,7 +13,7 @@ import (
 type Reason string //nolint:errname // a target for errors.Is, named after what it is
 
 // The reasons.
-const (
+const ( //nolint:errname // reasons, named after what they are
 	ReasonMalformedBase64     Reason = "malformed_base64"     // not strict base64
 	ReasonMalformedXML        Reason = "malformed_xml"        // not well-formed, or not of the shape the schema demands
 	ReasonTooLarge            Reason = "too_large"            // a size limit
@@ -150,10 +150,10 @@ func (e *Error) Unwrap() error { return e.Wrapped }
 
 // Is reports whether target is the reason of e or [ErrInvalid].
 func (e *Error) Is(target error) bool {
-	if r, ok := target.(Reason); ok { //nolint:errorlint // the target itself is compared, as errors.Is wants it
+	if r, ok := target.(Reason); ok {
 		return r == e.Reason
 	}
-	return target == ErrInvalid //nolint:errorlint // as above
+	return target == ErrInvalid
 }
 
 // LogValue groups the parts for a log.

@@ -31,25 +31,25 @@ type vector struct {
 	Deflated                   bool
 }
 
-func vectors(t testing.TB) []vector {
-	t.Helper()
+func vectors(tb testing.TB) []vector {
+	tb.Helper()
 	raw, err := os.ReadFile(fixtures + "vectors.jsonl")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	var out []vector
 	for line := range bytes.Lines(raw) {
 		var v vector
-		require.NoError(t, json.Unmarshal(line, &v))
+		require.NoError(tb, json.Unmarshal(line, &v))
 		out = append(out, v)
 	}
-	require.Greater(t, len(out), 300)
+	require.Greater(tb, len(out), 300)
 	return out
 }
 
 // message returns the XML of the fixture, and whether the file holds the form field.
-func (v vector) message(t testing.TB) (xml []byte, field bool) {
-	t.Helper()
+func (v vector) message(tb testing.TB) (xml []byte, field bool) {
+	tb.Helper()
 	raw, err := os.ReadFile(fixtures + v.File)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	if text := bytes.TrimSpace(bytes.TrimPrefix(raw, []byte("\xEF\xBB\xBF"))); len(text) == 0 || text[0] == '<' {
 		return raw, false
 	}
@@ -60,40 +60,40 @@ func (v vector) message(t testing.TB) (xml []byte, field bool) {
 	}
 	if v.Deflated {
 		decoded, err = io.ReadAll(flate.NewReader(bytes.NewReader(decoded)))
-		require.NoError(t, err)
+		require.NoError(tb, err)
 	}
 	return decoded, true
 }
 
-func (v vector) certificates(t testing.TB) (out []*x509.Certificate) {
-	t.Helper()
+func (v vector) certificates(tb testing.TB) (out []*x509.Certificate) {
+	tb.Helper()
 	for _, name := range v.Certs {
 		raw, err := os.ReadFile(fixtures + "certs/" + name + ".pem")
 		if os.IsNotExist(err) {
 			continue // not published: no key
 		}
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		block, _ := pem.Decode(raw)
 		c, err := x509.ParseCertificate(block.Bytes)
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		out = append(out, c)
 	}
 	return out
 }
 
-func (v vector) keys(t testing.TB) []crypto.Decrypter {
-	t.Helper()
+func (v vector) keys(tb testing.TB) []crypto.Decrypter {
+	tb.Helper()
 	if v.Key == "" {
 		return nil
 	}
 	raw, err := os.ReadFile(fixtures + v.Key)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	block, _ := pem.Decode(raw)
 	if k, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
 		return []crypto.Decrypter{k}
 	}
 	k, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return []crypto.Decrypter{k.(crypto.Decrypter)}
 }
 
@@ -105,8 +105,8 @@ func wide() saml.AlgorithmPolicy {
 	}
 }
 
-func (v vector) validate(t testing.TB, policy saml.AlgorithmPolicy) (*saml.Assertion, error) {
-	t.Helper()
+func (v vector) validate(tb testing.TB, policy saml.AlgorithmPolicy) (*saml.Assertion, error) {
+	tb.Helper()
 	at, err := time.Parse(time.RFC3339, v.Clock)
 	if err != nil {
 		at = time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -115,23 +115,23 @@ func (v vector) validate(t testing.TB, policy saml.AlgorithmPolicy) (*saml.Asser
 	sp, err := saml.NewServiceProvider(saml.ServiceProviderConfig{
 		EntityID: v.SP, ACS: v.ACS, NoClockSkew: true, Now: now,
 		IdentityProviders: saml.StaticIdentityProviders(saml.TrustedIdentityProvider{
-			EntityID: v.Issuer, Certificates: v.certificates(t), Algorithms: policy, AllowUnsolicited: true,
+			EntityID: v.Issuer, Certificates: v.certificates(tb), Algorithms: policy, AllowUnsolicited: true,
 		}),
-		Replay: saml.NewMemoryReplayStore(0, now), DecryptionKeys: v.keys(t),
+		Replay: saml.NewMemoryReplayStore(0, now), DecryptionKeys: v.keys(tb),
 	})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	in := saml.ResponseInput{Issuer: v.Issuer}
-	raw, field := v.message(t)
+	raw, field := v.message(tb)
 	in.XML = raw
 	if field && !v.Deflated {
 		in.XML = nil
 		in.Message, err = os.ReadFile(fixtures + v.File)
-		require.NoError(t, err)
+		require.NoError(tb, err)
 	}
 	if v.Request != "" {
 		in.Request = &saml.Request{ID: v.Request}
 	}
-	return sp.Validate(t.Context(), in)
+	return sp.Validate(tb.Context(), in)
 }
 
 // TestFixtures holds every document to its reviewed verdict.

@@ -358,7 +358,7 @@ func seal(key, plain []byte, gcm bool) []byte {
 		if err != nil {
 			panic(err)
 		}
-		return aead.Seal(nonce, nonce, plain, nil) //nolint:gosec // random nonce above
+		return aead.Seal(nonce, nonce, plain, nil)
 	}
 	pad := 16 - len(plain)%16
 	plain = append(append([]byte{}, plain...), make([]byte, pad)...)
@@ -388,46 +388,46 @@ func newSetup() *setup {
 	}
 }
 
-func (s *setup) provider(t testing.TB) *saml.ServiceProvider {
-	t.Helper()
+func (s *setup) provider(tb testing.TB) *saml.ServiceProvider {
+	tb.Helper()
 	if s.sp.IdentityProviders == nil {
 		s.sp.IdentityProviders = saml.StaticIdentityProviders(s.idp)
 	}
 	sp, err := saml.NewServiceProvider(s.sp)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return sp
 }
 
 // validate sends the message through the public API as the form field.
-func (s *setup) validate(t testing.TB, xml string) (*saml.Assertion, error) {
-	t.Helper()
+func (s *setup) validate(tb testing.TB, xml string) (*saml.Assertion, error) {
+	tb.Helper()
 	in := s.in
 	in.Message = []byte(base64.StdEncoding.EncodeToString([]byte(xml)))
-	return s.provider(t).Validate(t.Context(), in)
+	return s.provider(tb).Validate(tb.Context(), in)
 }
 
 // refused demands the four things of a refusal: one of the reasons, no data, no identity in the error, and in time.
-func refused(t testing.TB, s *setup, xml string, reasons ...saml.Reason) {
-	t.Helper()
+func refused(tb testing.TB, s *setup, xml string, reasons ...saml.Reason) {
+	tb.Helper()
 	start := time.Now()
-	a, err := s.validate(t, xml)
+	a, err := s.validate(tb, xml)
 	took := time.Since(start)
-	require.Nil(t, a)
-	require.Error(t, err, "accepted")
-	require.ErrorIs(t, err, saml.ErrInvalid)
-	require.Contains(t, reasons, saml.ReasonOf(err), "%v", err)
+	require.Nil(tb, a)
+	require.Error(tb, err, "accepted")
+	require.ErrorIs(tb, err, saml.ErrInvalid)
+	require.Contains(tb, reasons, saml.ReasonOf(err), "%v", err)
 	for _, secret := range []string{"alice", "mallory", "AWS-0"} {
-		require.NotContains(t, fmt.Sprintf("%v %+v", err, err), secret)
+		require.NotContains(tb, fmt.Sprintf("%v %+v", err, err), secret)
 	}
-	require.Less(t, took, 2*time.Second)
+	require.Less(tb, took, 2*time.Second)
 }
 
 // accepted demands the honest data.
-func accepted(t testing.TB, s *setup, xml string) *saml.Assertion {
-	t.Helper()
-	a, err := s.validate(t, xml)
-	require.NoError(t, err)
-	require.Equal(t, person, a.Subject.Value)
+func accepted(tb testing.TB, s *setup, xml string) *saml.Assertion {
+	tb.Helper()
+	a, err := s.validate(tb, xml)
+	require.NoError(tb, err)
+	require.Equal(tb, person, a.Subject.Value)
 	return a
 }
 

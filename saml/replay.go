@@ -30,7 +30,7 @@ func replayKey(parts ...string) [32]byte {
 }
 
 // errReplayFull is returned by a full store: forgetting a live key would let its message be used again.
-var errReplayFull = errors.New("saml: replay store is full") //nolint:gochecknoglobals // sentinel
+var errReplayFull = errors.New("saml: replay store is full")
 
 // defaultReplayEntries is a million sign-ins within the life of an assertion, about 100 MB.
 const defaultReplayEntries = 1 << 20
@@ -93,7 +93,7 @@ func (h expiryHeap) Less(i, j int) bool { return h[i].until.Before(h[j].until) }
 func (h expiryHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
 
 // Push is called by container/heap.
-func (h *expiryHeap) Push(x any) { *h = append(*h, x.(expiryEntry)) } //nolint:errcheck,forcetypeassert // heap.Push above is the only caller
+func (h *expiryHeap) Push(x any) { *h = append(*h, x.(expiryEntry)) }
 
 // Pop is called by container/heap.
 func (h *expiryHeap) Pop() any {

@@ -67,7 +67,7 @@ type ServiceProvider struct {
 }
 
 // NewServiceProvider checks cfg and returns a service provider.
-func NewServiceProvider(cfg ServiceProviderConfig) (*ServiceProvider, error) {
+func NewServiceProvider(cfg ServiceProviderConfig) (*ServiceProvider, error) { //nolint:cyclop // one list of checks
 	switch {
 	case cfg.EntityID == "":
 		return nil, errors.New("saml: ServiceProviderConfig.EntityID is empty")

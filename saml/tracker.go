@@ -33,7 +33,7 @@ type requestPeeker interface {
 }
 
 // errTrackerFull is returned by a full tracker.
-var errTrackerFull = errors.New("saml: request tracker is full") //nolint:gochecknoglobals // sentinel
+var errTrackerFull = errors.New("saml: request tracker is full")
 
 // defaultTrackedRequests is far above what one process has pending; anybody may start a request, so there must be a bound.
 const defaultTrackedRequests = 100_000

@@ -41,7 +41,7 @@ type validation struct {
 }
 
 // run is the list of checks, in the order in which they count (SAML profiles 4.1.4.3 and 4.1.4.5). Nothing in it succeeds early.
-func (v *validation) run(ctx context.Context) (*Candidate, error) { //nolint:cyclop // one list of checks
+func (v *validation) run(ctx context.Context) (*Candidate, error) {
 	if err := v.open(); err != nil {
 		return nil, err
 	}
@@ -297,18 +297,29 @@ func (v *validation) places(root xmlgate.Elem, decrypted bool) error {
 		assertion, _ = root.Only(nsAssertion, "Assertion")
 	}
 	for el := range root.Descendants() {
-		switch local := el.Local(); {
-		case local == "Signature" && el.Space() == nsDSig:
-			p := el.Parent()
-			known := p == root || p == assertion || !decrypted && p.Parent() == root && p.Is(nsAssertion, "Assertion") // a second assertion is refused as such
-			if !known && !advised(el, assertion) {
-				return reject(ReasonSignatureShape, "a Signature where none belongs", nil)
-			}
-		case el != root && (local == "Assertion" || local == "EncryptedAssertion") && el.Space() == nsAssertion:
-			if (decrypted || el.Parent() != root) && !advised(el, assertion) {
-				return reject(ReasonMultipleAssertions, "an assertion where none belongs", nil)
-			}
-		case el != root && local == "Response" && el.Space() == nsProtocol && !advised(el, assertion):
+		if err := placed(el, root, assertion, decrypted); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// placed is the rule for one element.
+func placed(el, root, assertion xmlgate.Elem, decrypted bool) error {
+	switch el.Local() {
+	case "Signature":
+		p := el.Parent()
+		known := p == root || p == assertion || !decrypted && p.Parent() == root && p.Is(nsAssertion, "Assertion") // a second assertion is refused as such
+		if el.Space() == nsDSig && !known && !advised(el, assertion) {
+			return reject(ReasonSignatureShape, "a Signature where none belongs", nil)
+		}
+	case "Assertion", "EncryptedAssertion":
+		known := el == root || !decrypted && el.Parent() == root
+		if el.Space() == nsAssertion && !known && !advised(el, assertion) {
+			return reject(ReasonMultipleAssertions, "an assertion where none belongs", nil)
+		}
+	case "Response":
+		if el.Space() == nsProtocol && el != root && !advised(el, assertion) {
 			return reject(ReasonSignatureShape, "a response inside the response", nil)
 		}
 	}

@@ -43,7 +43,7 @@ func (v *validation) confirmations(s xmlgate.Elem) error {
 }
 
 // confirmation checks one SubjectConfirmation (profiles 4.1.4.2 and 4.1.4.3).
-func (v *validation) confirmation(c xmlgate.Elem) (Confirmation, error) {
+func (v *validation) confirmation(c xmlgate.Elem) (Confirmation, error) { //nolint:cyclop // one list of checks
 	method, _ := c.Attr("Method")
 	out := Confirmation{Method: method}
 	d, n := c.Only(nsAssertion, "SubjectConfirmationData")
@@ -334,7 +334,7 @@ func readValue(el xmlgate.Elem) (AttributeValue, error) {
 	return AttributeValue{Value: string(xml), XML: string(xml)}, nil
 }
 
-var errNumber = errors.New("saml: not a small number") //nolint:gochecknoglobals // sentinel
+var errNumber = errors.New("saml: not a small number")
 
 // smallNumber reads a non-negative number without a sign.
 func smallNumber(s string) (int, error) {

@@ -54,7 +54,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	fs := flag.NewFlagSet("samlcheck", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.Usage = func() {
-		fmt.Fprint(stderr, usage)
+		_, _ = fmt.Fprint(stderr, usage)
 		fs.PrintDefaults()
 	}
 	fs.StringVar(&o.idp, "idp", "", "metadata `FILE` of the identity provider; its signing keys are pinned")
@@ -96,7 +96,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 // run is main with its surroundings as arguments.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	fail := func(err error) int {
-		fmt.Fprintln(stderr, "samlcheck:", err)
+		_, _ = fmt.Fprintln(stderr, "samlcheck:", err)
 		return exitUsage
 	}
 	o, err := parse(args, stderr)
@@ -170,11 +170,11 @@ func explain(w io.Writer, c saml.Check) {
 	if c.Err != nil {
 		verdict = "FAIL"
 	}
-	fmt.Fprintf(w, "%s %-24s %-20s configured=%q received=%q", verdict, c.Name, c.Section, c.Configured, c.Received)
+	_, _ = fmt.Fprintf(w, "%s %-24s %-20s configured=%q received=%q", verdict, c.Name, c.Section, c.Configured, c.Received)
 	if e, ok := errors.AsType[*saml.Error](c.Err); ok {
-		fmt.Fprintf(w, " reason=%s detail=%q", e.Reason, e.Detail)
+		_, _ = fmt.Fprintf(w, " reason=%s detail=%q", e.Reason, e.Detail)
 	}
-	fmt.Fprintln(w)
+	_, _ = fmt.Fprintln(w)
 }
 
 // refused prints a verdict that holds nothing of the message.

@@ -36,7 +36,7 @@ func (OnePass) Verify(el xmlgate.Elem, keys []crypto.PublicKey, p Policy) (*Veri
 type Library struct{}
 
 // errPanic is what a panic inside goxmldsig becomes; its issues 48 and 32 were such.
-var errPanic = errors.New("xmldsig: goxmldsig panicked") //nolint:gochecknoglobals // sentinel
+var errPanic = errors.New("xmldsig: goxmldsig panicked")
 
 // Verify implements [Engine]. Place, ID, shape and algorithms are checked before goxmldsig sees the element: it has no rules for them.
 func (Library) Verify(el xmlgate.Elem, keys []crypto.PublicKey, p Policy) (*Verified, error) {

@@ -238,7 +238,7 @@ func (p Policy) signedInfo(el xmlgate.Elem, id string) (*signedInfo, *Error) {
 }
 
 // reference reads Transforms, DigestMethod and DigestValue.
-func (p Policy) reference(info *signedInfo, ref xmlgate.Elem, id string) *Error {
+func (p Policy) reference(info *signedInfo, ref xmlgate.Elem, id string) *Error { //nolint:cyclop // one list of checks
 	uri, ok := ref.Attr("URI")
 	if !ok || len(uri) != len(id)+1 || uri[0] != '#' || uri[1:] != id {
 		return refuse(ReasonReference, "Reference does not name the element that holds the Signature")
@@ -347,7 +347,7 @@ func base64Text(el xmlgate.Elem) ([]byte, *Error) {
 }
 
 // errBase64 hides what exactly is wrong with a value of the sender.
-var errBase64 = errors.New("xmldsig: malformed base64") //nolint:gochecknoglobals // sentinel
+var errBase64 = errors.New("xmldsig: malformed base64")
 
 // DecodeBase64 decodes xs:base64Binary: the standard alphabet with padding, XML white space between the characters.
 func DecodeBase64[T string | []byte](text T) ([]byte, error) {

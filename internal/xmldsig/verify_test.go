@@ -29,22 +29,22 @@ type document struct {
 }
 
 // documents reads the collection; those that are no plain XML or base64 of it are left out.
-func documents(t testing.TB) (out []document) {
-	t.Helper()
+func documents(tb testing.TB) (out []document) {
+	tb.Helper()
 	raw, err := os.ReadFile(fixtures + "vectors.jsonl")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	for line := range bytes.Lines(raw) {
 		var v struct {
 			File       string
 			Certs      []string
 			Signatures []string
 		}
-		require.NoError(t, json.Unmarshal(line, &v))
+		require.NoError(tb, json.Unmarshal(line, &v))
 		if len(v.Signatures) == 0 {
 			continue
 		}
 		text, err := os.ReadFile(fixtures + v.File)
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		if text[0] != '<' {
 			if text, err = base64.StdEncoding.DecodeString(strings.NewReplacer(" ", "", "\t", "").Replace(string(text))); err != nil {
 				continue
@@ -53,15 +53,15 @@ func documents(t testing.TB) (out []document) {
 		d := document{name: v.File, xml: string(text)}
 		for _, c := range v.Certs {
 			p, err := os.ReadFile(fixtures + "certs/" + c + ".pem")
-			require.NoError(t, err)
+			require.NoError(tb, err)
 			block, _ := pem.Decode(p)
 			cert, err := x509.ParseCertificate(block.Bytes)
-			require.NoError(t, err)
+			require.NoError(tb, err)
 			d.keys = append(d.keys, cert.PublicKey)
 		}
 		out = append(out, d)
 	}
-	require.Greater(t, len(out), 100)
+	require.Greater(tb, len(out), 100)
 	return out
 }
 
@@ -83,27 +83,27 @@ func signed(xml string) (out []xmlgate.Elem) {
 	return out
 }
 
-func canonical(t testing.TB, el xmlgate.Elem) string {
-	t.Helper()
+func canonical(tb testing.TB, el xmlgate.Elem) string {
+	tb.Helper()
 	b, err := el.Canonical(nil, xmlgate.Canonicalization{Exclusive: true})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return string(b)
 }
 
 // agree verifies every signature of xml with both engines. What one accepts the other accepts with the same content.
-func agree(t testing.TB, name, xml string, keys []crypto.PublicKey) (accepted int) {
-	t.Helper()
+func agree(tb testing.TB, name, xml string, keys []crypto.PublicKey) (accepted int) {
+	tb.Helper()
 	for _, el := range signed(xml) {
 		a, errA := xmldsig.OnePass{}.Verify(el, keys, wide())
 		b, errB := xmldsig.Library{}.Verify(el, keys, wide())
 		if (errA == nil) != (errB == nil) {
-			t.Fatalf("%s: %s: one pass says %v, goxmldsig says %v\n%s", name, el.Local(), errA, errB, xml)
+			tb.Fatalf("%s: %s: one pass says %v, goxmldsig says %v\n%s", name, el.Local(), errA, errB, xml)
 		}
 		if errA != nil {
-			require.Nil(t, a)
+			require.Nil(tb, a)
 			continue
 		}
-		require.Equal(t, canonical(t, a.Root), canonical(t, b.Root), name)
+		require.Equal(tb, canonical(tb, a.Root), canonical(tb, b.Root), name)
 		accepted++
 	}
 	return accepted

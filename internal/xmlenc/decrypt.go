@@ -166,7 +166,7 @@ func (d *Decrypter) transport(el xmlgate.Elem, keySize int) (crypto.DecrypterOpt
 			return nil, ErrAlgorithm
 		}
 		// With SessionKeyLen a malformed block yields a random key instead of an error (implicit rejection).
-		return &rsa.PKCS1v15DecryptOptions{SessionKeyLen: keySize}, nil
+		return &rsa.PKCS1v15DecryptOptions{SessionKeyLen: keySize}, nil //nolint:staticcheck // deprecated as a scheme; by option only, for old partners
 	case RSAOAEPMGF1P, RSAOAEP:
 	default:
 		return nil, ErrAlgorithm

@@ -47,19 +47,23 @@ func TestCanonical(t *testing.T) {
 		"same again":       {"<p:e xmlns:p='urn:a'><p:f xmlns:p='urn:a'/></p:e>", "e", `<p:e xmlns:p="urn:a"><p:f></p:f></p:e>`, exc},
 		"listed prefix": {
 			"<r xmlns:xs='urn:xs'><e><f xmlns:xs='urn:xs'/><g xmlns:xs='urn:other'/></e></r>", "e",
-			`<e xmlns:xs="urn:xs"><f></f><g xmlns:xs="urn:other"></g></e>`, xmlgate.Canonicalization{Exclusive: true, Prefixes: []string{"xs", "nobody"}},
+			`<e xmlns:xs="urn:xs"><f></f><g xmlns:xs="urn:other"></g></e>`,
+			xmlgate.Canonicalization{Exclusive: true, Prefixes: []string{"xs", "nobody"}},
 		},
 		"listed default": {
 			"<r xmlns='urn:d' xmlns:p='urn:p'><p:e><p:f xmlns=''/></p:e></r>", "e",
-			`<p:e xmlns="urn:d" xmlns:p="urn:p"><p:f xmlns=""></p:f></p:e>`, xmlgate.Canonicalization{Exclusive: true, Prefixes: []string{"#default"}},
+			`<p:e xmlns="urn:d" xmlns:p="urn:p"><p:f xmlns=""></p:f></p:e>`,
+			xmlgate.Canonicalization{Exclusive: true, Prefixes: []string{"#default"}},
 		},
 		"inclusive": {
 			"<r xmlns='urn:d' xmlns:u='urn:u' xml:lang='de'><e xmlns:v='urn:v' xml:space='preserve'><f xmlns:u='urn:u'/></e></r>", "e",
-			`<e xmlns="urn:d" xmlns:u="urn:u" xmlns:v="urn:v" xml:lang="de" xml:space="preserve"><f></f></e>`, xmlgate.Canonicalization{},
+			`<e xmlns="urn:d" xmlns:u="urn:u" xmlns:v="urn:v" xml:lang="de" xml:space="preserve"><f></f></e>`,
+			xmlgate.Canonicalization{},
 		},
 		"inclusive nearest": {
 			"<r xmlns:u='urn:1' xml:lang='a'><q xmlns:u='urn:2' xml:lang='b'><e/></q></r>", "e",
-			`<e xmlns:u="urn:2" xml:lang="b"></e>`, xmlgate.Canonicalization{},
+			`<e xmlns:u="urn:2" xml:lang="b"></e>`,
+			xmlgate.Canonicalization{},
 		},
 		"inclusive 1.1 leaves xml:id": {
 			"<r xml:id='x' xml:lang='b'><e/></r>", "e", `<e xml:lang="b"></e>`, xmlgate.Canonicalization{Version11: true},

@@ -34,7 +34,7 @@ func buildClasses() (t [256]uint8) {
 func isSpace(b byte) bool { return classes[b]&classSpace != 0 }
 
 // nameStartRune is NameStartChar of XML 1.0 (fifth edition) above ASCII.
-func nameStartRune(r rune) bool {
+func nameStartRune(r rune) bool { //nolint:cyclop // one table of ranges
 	switch {
 	case r >= 0xC0 && r <= 0x2FF:
 		return r != 0xD7 && r != 0xF7
@@ -59,7 +59,7 @@ func isChar(r rune) bool {
 func IsNCName(s string) bool {
 	for i, r := range s {
 		if r < utf8.RuneSelf {
-			c := classes[byte(r)]
+			c := classes[byte(r)] //nolint:gosec // below 0x80
 			if c&className == 0 || i == 0 && c&classNameStart == 0 {
 				return false
 			}

@@ -2,6 +2,7 @@ package xmlgate_test
 
 import (
 	"encoding/xml"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -58,7 +59,7 @@ func count(in []byte) (n int, ok bool) {
 	d := xml.NewDecoder(strings.NewReader(string(in)))
 	for {
 		t, err := d.RawToken()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return n, true
 		}
 		if err != nil {

@@ -95,7 +95,7 @@ func (p *parser) prepare(raw []byte, src string, context Elem) error {
 	p.last = make([]int32, 1, 16)
 	p.last[0] = -1
 	p.inherit(context)
-	p.base = int32(len(p.bindings))
+	p.base = int32(len(p.bindings)) //nolint:gosec // few
 	return nil
 }
 
@@ -330,9 +330,9 @@ func (p *parser) name() (start int32, prefixLen, localLen uint16, err *Error) {
 	}
 	p.i = i
 	if colon < 0 {
-		return int32(begin), 0, uint16(i - begin), nil
+		return int32(begin), 0, uint16(i - begin), nil //nolint:gosec // documents are below 1 GiB, names below 32 KiB
 	}
-	return int32(begin), uint16(colon - begin), uint16(i - colon - 1), nil
+	return int32(begin), uint16(colon - begin), uint16(i - colon - 1), nil //nolint:gosec // as above
 }
 
 func (p *parser) endTag() error {
@@ -355,7 +355,7 @@ func (p *parser) endTag() error {
 	if j >= len(p.src) || p.src[j] != '>' {
 		return p.malformed("end tag of another element")
 	}
-	x.close, x.end = int32(p.i), int32(j+1)
+	x.close, x.end = int32(p.i), int32(j+1) //nolint:gosec // documents are below 1 GiB
 	p.i = j + 1
 	p.leave()
 	return nil
