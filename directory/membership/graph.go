@@ -1,6 +1,7 @@
 package membership
 
 import (
+	"encoding/binary"
 	"slices"
 	"sync"
 )
@@ -22,7 +23,8 @@ type Graph struct {
 	// An entry of up is a parent with the kind of the edge in its two highest bits.
 	upOff, up   []uint32 // node -> parents
 	subOff, sub []uint32 // group -> child groups
-	usrOff, usr []uint32 // group -> users
+	usrOff      []uint32 // group -> users, as differences in variable length: half the size
+	usr         []byte
 
 	closure *closure // nil: over the cap, or direct members only
 	over    *overlay // nil: no changes
@@ -164,12 +166,8 @@ func (g *Graph) setReverse() {
 	for _, p := range g.up[:split] {
 		g.subOff[p&nodeMask+1]++
 	}
-	for _, p := range g.up[split:] {
-		g.usrOff[p&nodeMask+1]++
-	}
 	prefix(g.subOff)
-	prefix(g.usrOff)
-	g.sub, g.usr = make([]uint32, split), make([]uint32, len(g.up)-int(split))
+	g.sub = make([]uint32, split)
 	pos := slices.Clone(g.subOff)
 	for n := range g.ng {
 		for _, p := range g.up[g.upOff[n]:g.upOff[n+1]] {
@@ -177,13 +175,37 @@ func (g *Graph) setReverse() {
 			pos[p&nodeMask]++
 		}
 	}
-	pos = append(pos[:0], g.usrOff...)
-	for n := g.ng; n < g.n(); n++ {
-		for _, p := range g.up[g.upOff[n]:g.upOff[n+1]] {
-			g.usr[pos[p&nodeMask]] = n
-			pos[p&nodeMask]++
+	g.setUsers()
+}
+
+// setUsers writes the users of each group as the differences of ascending numbers: first their lengths, then they.
+func (g *Graph) setUsers() {
+	last := make([]uint32, g.ng)
+	each := func(f func(group, difference uint32)) {
+		clear(last)
+		for n := g.ng; n < g.n(); n++ {
+			for _, p := range g.up[g.upOff[n]:g.upOff[n+1]] {
+				p &= nodeMask
+				f(p, n-last[p])
+				last[p] = n
+			}
 		}
 	}
+	each(func(p, d uint32) { g.usrOff[p+1] += varintLen(d) })
+	prefix(g.usrOff)
+	g.usr = make([]byte, g.usrOff[g.ng])
+	pos := slices.Clone(g.usrOff)
+	each(func(p, d uint32) {
+		pos[p] += uint32(binary.PutUvarint(g.usr[pos[p]:g.usrOff[p+1]:g.usrOff[p+1]], uint64(d))) //nolint:gosec // at most 5
+	})
+}
+
+func varintLen(v uint32) uint32 {
+	n := uint32(1)
+	for ; v >= 0x80; v >>= 7 {
+		n++
+	}
+	return n
 }
 
 func prefix(a []uint32) {

@@ -1,6 +1,7 @@
 package membership
 
 import (
+	"encoding/binary"
 	"iter"
 	"slices"
 	"sync"
@@ -111,11 +112,17 @@ func (g *Graph) subgroups(n uint32, buf []uint32) []uint32 {
 }
 
 func (g *Graph) directUsers(n uint32, buf []uint32) []uint32 {
-	base := g.usr[g.usrOff[n]:g.usrOff[n+1]]
-	if g.over == nil {
-		return base
+	last := uint32(0)
+	for list := g.usr[g.usrOff[n]:g.usrOff[n+1]]; len(list) > 0; {
+		d, size := binary.Uvarint(list)
+		last += uint32(d) //nolint:gosec // a difference of two nodes
+		buf = append(buf, last)
+		list = list[size:]
 	}
-	return g.over.children(n, base, buf, func(c uint32) bool { return c >= g.ng })
+	if g.over == nil {
+		return buf
+	}
+	return g.over.children(n, buf, nil, func(c uint32) bool { return c >= g.ng })
 }
 
 // GroupsOf returns the ids of all groups that a user, or a group, belongs to, in order. Unknown ids belong to none.
@@ -151,7 +158,7 @@ func (g *Graph) AppendMembers(dst []Node, group Node) []Node {
 	s.queue = append(s.queue, top)
 	for i := 0; i < len(s.queue); i++ {
 		n := s.queue[i]
-		s.buf = append(s.buf[:0], g.directUsers(n, s.buf[:0])...)
+		s.buf = g.directUsers(n, s.buf[:0])
 		for _, u := range s.buf {
 			if !s.users.has(u - g.ng) {
 				s.users.set(u - g.ng)
