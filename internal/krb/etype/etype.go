@@ -7,6 +7,7 @@
 package etype
 
 import (
+	"crypto/aes"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/subtle"
@@ -21,6 +22,7 @@ import (
 	"github.com/jcmturner/gokrb5/v8/crypto"
 	"github.com/jcmturner/gokrb5/v8/crypto/common"
 	krb "github.com/jcmturner/gokrb5/v8/crypto/etype"
+	"github.com/jcmturner/gokrb5/v8/crypto/rfc3961"
 )
 
 // The encryption types of RFC 3961's registry that this package knows.
@@ -77,12 +79,7 @@ type Key struct {
 
 	// mu guards work
 	mu   sync.Mutex
-	work map[uint32]*working
-}
-
-// working are the derived keys for decrypting with one usage.
-type working struct {
-	enc, mac []byte
+	work map[uint32][]byte
 }
 
 // New returns a key; b is copied.
@@ -127,8 +124,7 @@ func (k *Key) Zero() {
 	defer k.mu.Unlock()
 	clear(k.b)
 	for _, w := range k.work {
-		clear(w.enc)
-		clear(w.mac)
+		clear(w)
 	}
 	k.work = nil
 }
@@ -145,28 +141,67 @@ func (*Key) LogValue() slog.Value { return slog.StringValue("[key]") }
 // MarshalText hides the key.
 func (*Key) MarshalText() ([]byte, error) { return []byte("[key]"), nil }
 
-// derived returns the working keys for a usage of RFC 3961 5.3.
-func (k *Key) derived(usage uint32) (*working, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if w := k.work[usage]; w != nil {
-		return w, nil
+// The kinds of working keys of RFC 3961 5.3.
+const (
+	kindCksum = 0x99
+	kindEnc   = 0xaa
+	kindMAC   = 0x55
+)
+
+// maxUsage is the highest key usage number of this module.
+const maxUsage = 30
+
+// folded are the n-folded usage constants, which do not depend on the key: folding is most of the work of the library's
+// DeriveKey, and a service does it for every ticket's session key.
+var folded = sync.OnceValue(func() map[[5]byte][]byte { //nolint:gochecknoglobals // constants, computed once
+	out := make(map[[5]byte][]byte, 3*maxUsage)
+	for n := range uint32(maxUsage + 1) {
+		for _, kind := range []byte{kindCksum, kindEnc, kindMAC} {
+			c := [5]byte{0, 0, 0, byte(n), kind}
+			out[c] = rfc3961.Nfold(c[:], block*8)
+		}
 	}
-	enc, err := k.alg.DeriveKey(k.b, common.GetUsageKe(usage))
+	return out
+})
+
+// derive is DK of RFC 3961 5.1.
+func (k *Key) derive(usage uint32, kind byte) ([]byte, error) {
+	if usage > maxUsage {
+		return nil, ErrUnsupported
+	}
+	base, err := aes.NewCipher(k.b)
 	if err != nil {
 		return nil, err
 	}
-	mac, err := k.alg.DeriveKey(k.b, common.GetUsageKi(usage))
+	in := folded()[[5]byte{0, 0, 0, byte(usage), kind}]
+	out := make([]byte, len(k.b))
+	for at := 0; at < len(out); at += block {
+		base.Encrypt(out[at:], in)
+		in = out[at : at+block]
+	}
+	return out, nil
+}
+
+// derived returns the working key for a usage, made once.
+func (k *Key) derived(usage uint32, kind byte) ([]byte, error) {
+	id := usage<<8 | uint32(kind)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if w := k.work[id]; w != nil {
+		return w, nil
+	}
+	w, err := k.derive(usage, kind)
 	if err != nil {
 		return nil, err
 	}
 	if k.work == nil {
-		k.work = make(map[uint32]*working, 1)
+		k.work = make(map[uint32][]byte, 2)
 	}
-	w := &working{enc, mac}
-	k.work[usage] = w
+	k.work[id] = w
 	return w, nil
 }
+
+func (k *Key) isSHA1() bool { return k.et == AES128SHA1 || k.et == AES256SHA1 }
 
 // Encrypt returns the ciphertext of plain under a key usage number of RFC 4120 7.5.1.
 func (k *Key) Encrypt(usage uint32, plain []byte) ([]byte, error) {
@@ -177,14 +212,17 @@ func (k *Key) Encrypt(usage uint32, plain []byte) ([]byte, error) {
 // rc4Overhead is the checksum and the confounder of RFC 4757.
 const rc4Overhead = 24
 
-const block = 16
+const (
+	block   = 16
+	sha1Tag = 12
+)
 
 // Decrypt returns the plaintext, or [ErrIntegrity]. The input is not changed.
 func (k *Key) Decrypt(usage uint32, ct []byte) ([]byte, error) {
 	switch {
 	case k.et == RC4 && len(ct) < rc4Overhead, k.et != RC4 && len(ct) < block+macSize(k.et):
 		return nil, ErrIntegrity
-	case k.et == AES128SHA1 || k.et == AES256SHA1:
+	case k.isSHA1():
 		return k.decryptSHA1(usage, ct)
 	}
 	out, err := k.alg.DecryptMessage(k.b, ct, usage)
@@ -196,18 +234,22 @@ func (k *Key) Decrypt(usage uint32, ct []byte) ([]byte, error) {
 
 // decryptSHA1 does what the library's DecryptMessage does, with the derived keys kept.
 func (k *Key) decryptSHA1(usage uint32, ct []byte) ([]byte, error) {
-	w, err := k.derived(usage)
+	enc, err := k.derived(usage, kindEnc)
 	if err != nil {
 		return nil, err
 	}
-	body, tag := ct[:len(ct)-12], ct[len(ct)-12:]
-	out, err := k.alg.DecryptData(w.enc, body)
+	mac, err := k.derived(usage, kindMAC)
+	if err != nil {
+		return nil, err
+	}
+	body, tag := ct[:len(ct)-sha1Tag], ct[len(ct)-sha1Tag:]
+	out, err := k.alg.DecryptData(enc, body)
 	if err != nil {
 		return nil, ErrIntegrity
 	}
-	h := hmac.New(k.alg.GetHashFunc(), w.mac)
+	h := hmac.New(k.alg.GetHashFunc(), mac)
 	h.Write(out)
-	if !hmac.Equal(tag, h.Sum(nil)[:12]) {
+	if !hmac.Equal(tag, h.Sum(nil)[:sha1Tag]) {
 		return nil, ErrIntegrity
 	}
 	return out[block:], nil
@@ -215,7 +257,16 @@ func (k *Key) decryptSHA1(usage uint32, ct []byte) ([]byte, error) {
 
 // Checksum returns the keyed checksum of data, of the type [Key.ChecksumType].
 func (k *Key) Checksum(usage uint32, data []byte) ([]byte, error) {
-	return k.alg.GetChecksumHash(k.b, data, usage)
+	if !k.isSHA1() {
+		return k.alg.GetChecksumHash(k.b, data, usage)
+	}
+	kc, err := k.derived(usage, kindCksum)
+	if err != nil {
+		return nil, err
+	}
+	h := hmac.New(k.alg.GetHashFunc(), kc)
+	h.Write(data)
+	return h.Sum(nil)[:sha1Tag], nil
 }
 
 // ChecksumType returns the checksum type that belongs to the key's type.
