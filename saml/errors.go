@@ -1,3 +1,4 @@
+//nolint:errname // the reasons are errors only to be targets of errors.Is, and are named after what they are
 package saml
 
 import (
@@ -10,10 +11,10 @@ import (
 
 // Reason is a stable word for why a message was refused. It is safe to show to anybody and fit for a metric label.
 // [errors.Is] with a Reason as target matches every [*Error] of that reason.
-type Reason string //nolint:errname // a target for errors.Is, named after what it is
+type Reason string
 
 // The reasons.
-const ( //nolint:errname // reasons, named after what they are
+const (
 	ReasonMalformedBase64     Reason = "malformed_base64"     // not strict base64
 	ReasonMalformedXML        Reason = "malformed_xml"        // not well-formed, or not of the shape the schema demands
 	ReasonTooLarge            Reason = "too_large"            // a size limit

@@ -327,7 +327,7 @@ func (e *encrypting) encrypted(plain string) string {
 	case e.wrap != nil:
 		wrapped = e.wrap(cek)
 	case e.keyAlg == xmlenc.RSA15:
-		wrapped, err = rsa.EncryptPKCS1v15(rand.Reader, to, cek)
+		wrapped, err = rsa.EncryptPKCS1v15(rand.Reader, to, cek) //nolint:staticcheck // what old partners send
 	default:
 		wrapped, err = rsa.EncryptOAEP(sha1.New(), rand.Reader, to, cek, nil)
 	}

@@ -53,6 +53,8 @@ var harmless = []string{ //nolint:gochecknoglobals // a constant table
 	`<a xmlns="urn:a"/>`, ` xmlns:zz="urn:z"`, ` xml:lang="de"`, ` ID="_x"`, ` Id="_x"`,
 }
 
+const printable = ` !"#$%&'()*+,-./0123456789:;<=>?@ABCXYZ[\]^_abcxyz{|}~`
+
 func (m *Mutator) change(s string) string { //nolint:cyclop // one list of changes
 	if s == "" {
 		return s
@@ -60,7 +62,7 @@ func (m *Mutator) change(s string) string { //nolint:cyclop // one list of chang
 	at := m.rng.IntN(len(s))
 	switch m.rng.IntN(10) {
 	case 0: // another byte
-		return s[:at] + string([]byte{byte(32 + m.rng.IntN(95))}) + s[at+1:]
+		return s[:at] + printable[m.rng.IntN(len(printable)):][:1] + s[at+1:]
 	case 1: // a byte less
 		return s[:at] + s[at+1:]
 	case 2: // something between two tags

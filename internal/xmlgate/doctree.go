@@ -271,6 +271,9 @@ func (e Elem) LookupNS(prefix string) string {
 	return ""
 }
 
+// i32 narrows a position: documents are below 1 GiB.
+func i32(n int) int32 { return int32(n) } //nolint:gosec // see above
+
 func (d *Doc) local(name int32, prefixLen, localLen uint16) string {
 	if prefixLen > 0 {
 		name += int32(prefixLen) + 1

@@ -23,8 +23,8 @@ func (p *parser) startTag() error {
 		return err
 	}
 	x := elem{
-		parent: p.cur, first: -1, next: -1, open: int32(open), name: name, prefixLen: prefixLen, localLen: localLen,
-		attr: int32(len(p.attrs)), decl: int32(len(p.bindings)),
+		parent: p.cur, first: -1, next: -1, open: i32(open), name: name, prefixLen: prefixLen, localLen: localLen,
+		attr: i32(len(p.attrs)), decl: i32(len(p.bindings)),
 	}
 	empty, err := p.attributes()
 	if err != nil {
@@ -33,7 +33,7 @@ func (p *parser) startTag() error {
 	if err := p.scope(&x); err != nil {
 		return err
 	}
-	x.content = int32(p.i)
+	x.content = i32(p.i)
 	p.link(&x)
 	if empty {
 		e := &p.elems[p.cur]
@@ -45,7 +45,7 @@ func (p *parser) startTag() error {
 
 // link appends x to the table as the next child of the open element.
 func (p *parser) link(x *elem) {
-	n := int32(len(p.elems))
+	n := i32(len(p.elems))
 	p.elems = append(p.elems, *x)
 	if depth := len(p.last) - 1; p.last[depth] >= 0 {
 		p.elems[p.last[depth]].next = n
@@ -141,7 +141,7 @@ func (p *parser) attribute() (attr, *Error) {
 		return attr{}, p.malformed("attribute value not closed")
 	}
 	value := p.src[p.i : p.i+n]
-	a := attr{name: name, prefixLen: prefixLen, localLen: localLen, value: int32(p.i), valueLen: int32(n)}
+	a := attr{name: name, prefixLen: prefixLen, localLen: localLen, value: i32(p.i), valueLen: i32(n)}
 	for i := range len(value) {
 		switch value[i] {
 		case '<':
@@ -179,7 +179,7 @@ func (p *parser) namespace(a attr) *Error {
 // declare appends a binding and puts it into force.
 func (p *parser) declare(prefix, uri string) {
 	id := p.prefixID(prefix)
-	n := int32(len(p.bindings))
+	n := i32(len(p.bindings))
 	p.bindings = append(p.bindings, binding{uri: uri, prefix: id, prev: p.bound[id], relative: relativeURI(uri)})
 	p.bound[id] = n
 }
@@ -204,7 +204,7 @@ func (p *parser) prefixID(name string) int32 {
 	if id := p.findPrefix(name); id >= 0 {
 		return id
 	}
-	id := int32(len(p.prefixes))
+	id := i32(len(p.prefixes))
 	p.prefixes = append(p.prefixes, name)
 	p.bound = append(p.bound, -1)
 	switch {
@@ -213,7 +213,7 @@ func (p *parser) prefixID(name string) int32 {
 	case len(p.prefixes) > linearPrefixes:
 		p.byName = make(map[string]int32, 2*linearPrefixes)
 		for i, known := range p.prefixes {
-			p.byName[known] = int32(i)
+			p.byName[known] = i32(i)
 		}
 	}
 	return id
@@ -228,7 +228,7 @@ func (p *parser) findPrefix(name string) int32 {
 	}
 	for i, known := range p.prefixes {
 		if known == name {
-			return int32(i)
+			return i32(i)
 		}
 	}
 	return -1
@@ -264,7 +264,7 @@ func (p *parser) scope(x *elem) *Error {
 		}
 	}
 	if idLike {
-		p.ids = append(p.ids, int32(len(p.elems)))
+		p.ids = append(p.ids, i32(len(p.elems)))
 	}
 	return p.attributesOnce(attrs)
 }
@@ -294,7 +294,7 @@ const pairwise = 8
 
 // declaredOnce refuses two declarations of one prefix in one tag.
 func (p *parser) declaredOnce(first int32) *Error {
-	for b := first; b < int32(len(p.bindings)); b++ {
+	for b := first; b < i32(len(p.bindings)); b++ {
 		if p.bindings[b].prev >= first { // what it shadows was declared in the same tag
 			return p.malformed("prefix declared twice")
 		}
@@ -316,7 +316,7 @@ func (p *parser) attributesOnce(attrs []attr) *Error {
 	}
 	p.order = p.order[:0]
 	for i := range attrs {
-		p.order = append(p.order, int32(i))
+		p.order = append(p.order, i32(i))
 	}
 	slices.SortFunc(p.order, func(i, j int32) int { return p.compareNames(&attrs[i], &attrs[j]) })
 	for i := 1; i < len(p.order); i++ {
