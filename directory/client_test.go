@@ -13,6 +13,8 @@ import (
 
 const password = "Correct-Horse-1"
 
+var nothing directorytest.Config
+
 // lab starts a server with one domain and a service account.
 func lab(t testing.TB, cfg directorytest.Config) (*directorytest.Server, *directorytest.DC) {
 	t.Helper()

@@ -63,7 +63,7 @@ func ParseDN(s string) (DN, error) {
 
 func parseAVA(s string) (a ava, rest string, sep byte, err error) {
 	name, s, ok := strings.Cut(s, "=")
-	name = strings.TrimLeft(name, " ")
+	name = strings.Trim(name, " ")
 	if !ok || !attributeType(name) {
 		return ava{}, "", 0, ErrDN
 	}

@@ -260,8 +260,10 @@ const chunk = 64 << 10
 func readBody(r io.Reader, n int) ([]byte, error) {
 	if n <= chunk {
 		b := make([]byte, n)
-		_, err := io.ReadFull(r, b)
-		return b, noEOF(err)
+		if _, err := io.ReadFull(r, b); err != nil {
+			return nil, noEOF(err)
+		}
+		return b, nil
 	}
 	b := make([]byte, 0, chunk)
 	for len(b) < n {
