@@ -78,7 +78,7 @@ type ContinueError struct {
 func (*ContinueError) Error() string { return "kerberos: negotiation continues" }
 
 // NewAcceptor checks the configuration.
-func NewAcceptor(cfg AcceptorConfig) (*Acceptor, error) {
+func NewAcceptor(cfg AcceptorConfig) (*Acceptor, error) { //nolint:cyclop // one list of checks
 	switch {
 	case cfg.Keytab == nil:
 		return nil, errors.New("kerberos: AcceptorConfig.Keytab is nil")
@@ -128,7 +128,7 @@ func (a *Acceptor) Accept(ctx context.Context, token []byte, in AcceptInput) (ac
 		return nil, rejectTicket(err.Error(), err)
 	}
 	if n.other {
-		if inner == nil || len(inner) == 0 || inner[0] != 0x60 {
+		if len(inner) == 0 || inner[0] != 0x60 {
 			return nil, &ContinueError{Token: wrapResp(negIncomplete, n.mech, nil)}
 		}
 		if _, _, e := unwrapKrb5(inner); e != nil { // an optimistic token of the client's first choice
@@ -180,7 +180,7 @@ func (a *Acceptor) finish(ctx context.Context, acc **Accepted, err *error) {
 }
 
 // request verifies an AP-REQ, one check after the other.
-func (a *Acceptor) request(ctx context.Context, msg []byte, in AcceptInput, gss bool) (*Accepted, error) { //nolint:funlen,cyclop // one list of checks
+func (a *Acceptor) request(ctx context.Context, msg []byte, in AcceptInput, gss bool) (*Accepted, error) { //nolint:cyclop // one list of checks
 	now := a.cfg.Now()
 	req, err := wire.ParseAPReq(msg)
 	if err != nil {
@@ -246,7 +246,7 @@ func (a *Acceptor) request(ctx context.Context, msg []byte, in AcceptInput, gss 
 }
 
 // checkTicket looks at the decrypted ticket (RFC 4120 3.2.3).
-func (a *Acceptor) checkTicket(part wire.TicketPart, now time.Time, in AcceptInput) error {
+func (a *Acceptor) checkTicket(part wire.TicketPart, now time.Time, in AcceptInput) error { //nolint:cyclop // one list of checks
 	switch {
 	case part.StartTime.After(now.Add(a.cfg.MaxSkew)):
 		return rejectTicket("ticket begins in the future", nil)

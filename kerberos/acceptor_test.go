@@ -333,10 +333,17 @@ func TestChannelBinding(t *testing.T) {
 		client, here []byte
 		ok           bool
 	}{
-		{kerberos.ChannelBindingWhenPresent, nil, nil, true}, {kerberos.ChannelBindingWhenPresent, x, nil, true}, {kerberos.ChannelBindingWhenPresent, nil, x, true},
-		{kerberos.ChannelBindingWhenPresent, x, x, true}, {kerberos.ChannelBindingWhenPresent, x, y, false},
-		{kerberos.ChannelBindingRequired, x, x, true}, {kerberos.ChannelBindingRequired, nil, x, false}, {kerberos.ChannelBindingRequired, x, nil, false},
-		{kerberos.ChannelBindingRequired, nil, nil, false}, {kerberos.ChannelBindingRequired, x, y, false}, {kerberos.ChannelBindingIgnored, x, y, true},
+		{kerberos.ChannelBindingWhenPresent, nil, nil, true},
+		{kerberos.ChannelBindingWhenPresent, x, nil, true},
+		{kerberos.ChannelBindingWhenPresent, nil, x, true},
+		{kerberos.ChannelBindingWhenPresent, x, x, true},
+		{kerberos.ChannelBindingWhenPresent, x, y, false},
+		{kerberos.ChannelBindingRequired, x, x, true},
+		{kerberos.ChannelBindingRequired, nil, x, false},
+		{kerberos.ChannelBindingRequired, x, nil, false},
+		{kerberos.ChannelBindingRequired, nil, nil, false},
+		{kerberos.ChannelBindingRequired, x, y, false},
+		{kerberos.ChannelBindingIgnored, x, y, true},
 	} {
 		in, err := cl.Initiate(t.Context(), kerberos.InitiateConfig{SPN: spn, ChannelBinding: c.client})
 		require.NoError(t, err)

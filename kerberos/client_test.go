@@ -291,7 +291,7 @@ func TestDiscovery(t *testing.T) {
 	require.NoError(t, err)
 	port, err := net.LookupPort("tcp", portText)
 	require.NoError(t, err)
-	rec := []*net.SRV{{Target: host + ".", Port: uint16(port)}} //nolint:gosec // a port
+	rec := []*net.SRV{{Target: host + ".", Port: uint16(port)}}
 	for name, c := range map[string]struct {
 		r    resolver
 		want string
@@ -384,9 +384,9 @@ func ccache(creds ...[]byte) []byte {
 
 func ccPrincipal(parts ...string) []byte {
 	b := binary.BigEndian.AppendUint32(nil, 1)
-	b = binary.BigEndian.AppendUint32(b, uint32(len(parts))) //nolint:gosec // few
+	b = binary.BigEndian.AppendUint32(b, uint32(len(parts)))
 	for _, s := range append([]string{corpName}, parts...) {
-		b = binary.BigEndian.AppendUint32(b, uint32(len(s))) //nolint:gosec // short
+		b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
 		b = append(b, s...)
 	}
 	return b
@@ -398,12 +398,12 @@ func TestCredentialCache(t *testing.T) {
 	in, err := client(t, k, nil).Initiate(t.Context(), kerberos.InitiateConfig{SPN: spn})
 	require.NoError(t, err)
 	p := takeApart(t, k, in.Token)
-	data := func(b, x []byte) []byte { return append(binary.BigEndian.AppendUint32(b, uint32(len(x))), x...) } //nolint:gosec // short
+	data := func(b, x []byte) []byte { return append(binary.BigEndian.AppendUint32(b, uint32(len(x))), x...) }
 	cred := append(ccPrincipal("alice"), ccPrincipal("HTTP", "portal.corp.example.test")...)
-	cred = binary.BigEndian.AppendUint16(cred, uint16(p.tkt.Key.Type())) //nolint:gosec // 18
+	cred = binary.BigEndian.AppendUint16(cred, uint16(p.tkt.Key.Type()))
 	cred = data(cred, p.tkt.Key.Reveal())
 	for _, when := range []time.Time{p.tkt.AuthTime, p.tkt.StartTime, p.tkt.EndTime, time.Unix(0, 0)} {
-		cred = binary.BigEndian.AppendUint32(cred, uint32(when.Unix())) //nolint:gosec // until 2106
+		cred = binary.BigEndian.AppendUint32(cred, uint32(when.Unix()))
 	}
 	cred = append(cred, 0, 0, 0, 0, 0)
 	cred = append(cred, make([]byte, 8)...)

@@ -88,7 +88,7 @@ func (e *OutsideError) Unwrap() []error {
 }
 
 // Retryable reports whether the same call may succeed later without a change of configuration.
-func (e *OutsideError) Retryable() bool { return e.Kind == ErrUnavailable }
+func (e *OutsideError) Retryable() bool { return errors.Is(e.Kind, ErrUnavailable) }
 
 // LogValue returns kind, detail and cause.
 func (e *OutsideError) LogValue() slog.Value {

@@ -63,7 +63,7 @@ func (f *FileKeytab) Current() *Keytab {
 		err = f.read()
 	}
 	if err != nil {
-		f.log.Warn("keytab not read again, the old one stays in use", slog.String("error", err.Error())) //nolint:sloglint // no context here
+		f.log.Warn("keytab not read again, the old one stays in use", slog.String("error", err.Error()))
 	}
 	return f.current
 }

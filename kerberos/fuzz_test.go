@@ -30,7 +30,7 @@ func scripted(reply []byte) func(context.Context, string, string) (net.Conn, err
 			if _, err := io.CopyN(io.Discard, there, int64(binary.BigEndian.Uint32(head[:]))); err != nil {
 				return
 			}
-			_, _ = there.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(reply))), reply...)) //nolint:gosec // short
+			_, _ = there.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(reply))), reply...))
 		}()
 		return here, nil
 	}

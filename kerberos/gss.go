@@ -166,7 +166,7 @@ func wrapResp(state int64, mech, token []byte) []byte {
 
 // wrapKrb5 frames a Kerberos message (RFC 4121 4.1).
 func wrapKrb5(id uint16, msg []byte) []byte {
-	return der.TLV(der.App(0), der.TLV(der.TagOID, oidKrb5), []byte{byte(id >> 8), byte(id)}, msg)
+	return der.TLV(der.App(0), der.TLV(der.TagOID, oidKrb5), binary.BigEndian.AppendUint16(nil, id), msg)
 }
 
 // unwrapKrb5 returns token id and message of a framed Kerberos message.

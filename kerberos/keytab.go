@@ -251,8 +251,8 @@ func (k *Keytab) Marshal() []byte {
 		}
 		b = binary.BigEndian.AppendUint32(b, 1)
 		b = binary.BigEndian.AppendUint32(b, uint32(e.time.Unix())) //nolint:gosec // until 2106
-		b = append(b, byte(e.kvno))
-		b = binary.BigEndian.AppendUint16(b, uint16(e.key.Type())) //nolint:gosec // 17 to 23
+		b = append(b, byte(e.kvno))                                 //nolint:gosec // the low byte; all of it follows below
+		b = binary.BigEndian.AppendUint16(b, uint16(e.key.Type()))  //nolint:gosec // 17 to 23
 		text(string(e.key.Reveal()))
 		b = binary.BigEndian.AppendUint32(b, e.kvno)
 		out = binary.BigEndian.AppendUint32(out, uint32(len(b))) //nolint:gosec // short

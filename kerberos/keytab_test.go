@@ -53,18 +53,18 @@ func entry(order binary.AppendByteOrder, v1 bool, realm string, parts []string, 
 	if v1 {
 		n++
 	}
-	b := order.AppendUint16(nil, uint16(n)) //nolint:gosec // test
+	b := order.AppendUint16(nil, uint16(n))
 	for _, s := range append([]string{realm}, parts...) {
-		b = append(order.AppendUint16(b, uint16(len(s))), s...) //nolint:gosec // test
+		b = append(order.AppendUint16(b, uint16(len(s))), s...)
 	}
 	if !v1 {
 		b = order.AppendUint32(b, 1)
 	}
 	b = append(order.AppendUint32(b, 1_700_000_000), kvno)
 	b = order.AppendUint16(b, et)
-	b = append(order.AppendUint16(b, uint16(len(key))), key...) //nolint:gosec // test
+	b = append(order.AppendUint16(b, uint16(len(key))), key...)
 	b = append(b, tail...)
-	return append(order.AppendUint32(nil, uint32(len(b))), b...) //nolint:gosec // test
+	return append(order.AppendUint32(nil, uint32(len(b))), b...)
 }
 
 func TestKeytabForms(t *testing.T) {

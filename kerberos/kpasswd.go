@@ -150,7 +150,7 @@ func (l *login) newKpasswd(g *tgt, replacement []byte, target *wire.Name) (*kpas
 	if n > maxKpasswdMessage-1 {
 		return nil, errors.New("kerberos: password change request is too long")
 	}
-	out := binary.BigEndian.AppendUint16(nil, uint16(n))      //nolint:gosec // checked above
+	out := binary.BigEndian.AppendUint16(nil, uint16(n))
 	out = binary.BigEndian.AppendUint16(out, kpasswdSet)      // RFC 3244's version, for changes too
 	out = binary.BigEndian.AppendUint16(out, uint16(len(ap))) //nolint:gosec // checked above
 	return &kpasswdExchange{append(append(out, ap...), msg...), sub, g, auth}, nil

@@ -59,7 +59,7 @@ type confParser struct {
 	order   []string
 }
 
-func (p *confParser) line(s string) error {
+func (p *confParser) line(s string) error { //nolint:cyclop // the forms of a line
 	switch {
 	case s == "" || s[0] == '#' || s[0] == ';':
 		return nil

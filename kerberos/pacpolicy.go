@@ -113,7 +113,7 @@ func (j pacJudge) signatures(p *pac.PAC, part wire.TicketPart, key *etype.Key, i
 	if j.KDCKeys == nil {
 		return nil
 	}
-	var failed error = fmt.Errorf("%w: no krbtgt key of the type", pac.ErrSignature)
+	failed := fmt.Errorf("%w: no krbtgt key of the type", pac.ErrSignature)
 	for _, e := range j.KDCKeys.entries {
 		if e.key.ChecksumType() != kdcSum.Type || !fold.Equal(e.realm, issuer) || !strings.HasPrefix(e.principal, "krbtgt/") {
 			continue

@@ -85,10 +85,10 @@ func newRealmTable(realms []Realm) (*realmTable, error) {
 func (r *Realm) normalize() error {
 	r.Name = strings.ToUpper(strings.TrimSuffix(r.Name, "."))
 	if r.Name == "" || strings.ContainsAny(r.Name, "@/\\ ") {
-		return errors.New("Name is no realm")
+		return errors.New("field Name is no realm")
 	}
 	if len(r.KDCs) == 0 && !r.Discover {
-		return errors.New("KDCs is empty and Discover is off")
+		return errors.New("field KDCs is empty and Discover is off")
 	}
 	for _, list := range [][]string{r.KDCs, r.KPasswd} {
 		for _, a := range list {
@@ -101,7 +101,7 @@ func (r *Realm) normalize() error {
 	for i, s := range r.DomainSIDs {
 		c, err := sid.Canonical(s)
 		if err != nil {
-			return errors.New("DomainSIDs has a malformed SID")
+			return errors.New("field DomainSIDs has a malformed SID")
 		}
 		sids[i] = c
 	}
@@ -121,9 +121,9 @@ func (s *Service) check() error {
 	class, host, ok := strings.Cut(s.SPN, "/")
 	switch {
 	case !ok || class == "" || host == "":
-		return errors.New("Service.SPN is not service/host")
+		return errors.New("field Service.SPN is not service/host")
 	case s.Keytab == nil:
-		return errors.New("Service.Keytab is nil")
+		return errors.New("field Service.Keytab is nil")
 	}
 	s.Realm = strings.ToUpper(s.Realm)
 	return nil

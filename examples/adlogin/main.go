@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	fs := flag.NewFlagSet("adlogin", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.Usage = func() {
-		fmt.Fprint(stderr, "usage: adlogin -config AD.json USER          (password on stdin, one line)\n"+
+		_, _ = fmt.Fprint(stderr, "usage: adlogin -config AD.json USER          (password on stdin, one line)\n"+
 			"       adlogin -config AD.json -spnego TOKEN-FILE\n"+
 			"USER is name, DOMAIN\\name, name@dns.domain or a UPN.\n")
 		fs.PrintDefaults()
@@ -83,7 +83,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	cfg, err := adconfig.Load(*config)
 	if err != nil {
-		fmt.Fprintln(stderr, "adlogin:", err)
+		_, _ = fmt.Fprintln(stderr, "adlogin:", err)
 		return exitUsage
 	}
 	ctx, cancel := context.WithTimeout(ctx, deadline)
@@ -192,13 +192,13 @@ func report(id *kerberos.Identity, err error, stdout, stderr io.Writer) int {
 		return exitAccepted
 	}
 	if _, ok := errors.AsType[usageError](err); ok {
-		fmt.Fprintln(stderr, "adlogin:", err)
+		_, _ = fmt.Fprintln(stderr, "adlogin:", err)
 		return exitUsage
 	}
 	var reason kerberos.Reason
 	if ae, ok := errors.AsType[*kerberos.AuthError](err); ok {
 		reason = ae.Reason
-		fmt.Fprintf(stderr, "adlogin: %v (%s)\n", err, ae.Detail)
+		_, _ = fmt.Fprintf(stderr, "adlogin: %v (%s)\n", err, ae.Detail)
 	}
 	if _, ok := errors.AsType[*kerberos.ContinueError](err); ok || reason == kerberos.ReasonTicketRejected {
 		reason = kerberos.ReasonBadCredentials
@@ -207,7 +207,7 @@ func report(id *kerberos.Identity, err error, stdout, stderr io.Writer) int {
 		reason = kerberos.ReasonKDCNotTrusted
 	}
 	if reason == "" {
-		fmt.Fprintln(stderr, "adlogin:", err)
+		_, _ = fmt.Fprintln(stderr, "adlogin:", err)
 		return exitOutside
 	}
 	_ = enc.Encode(refused{Reason: string(reason)})

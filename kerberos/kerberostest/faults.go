@@ -214,7 +214,7 @@ func manyElements(n int) []byte {
 }
 
 // faultyInfo spoils the hints.
-func (k *KDC) faultyInfo(list []wire.ETypeInfo2) []wire.ETypeInfo2 {
+func (k *KDC) faultyInfo(list []wire.ETypeInfo2) []wire.ETypeInfo2 { //nolint:cyclop // one fault each
 	iterations := func(v uint32) {
 		for i := range list {
 			list[i].Params = binary.BigEndian.AppendUint32(nil, v)

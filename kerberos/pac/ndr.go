@@ -23,7 +23,7 @@ func newNDR(b []byte) *ndr {
 		return r
 	}
 	size := binary.LittleEndian.Uint32(head[8:])
-	if uint64(size) > uint64(len(b)-16) {
+	if int64(size) > int64(len(b)-16) {
 		r.bad = true
 		return r
 	}

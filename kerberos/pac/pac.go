@@ -163,7 +163,7 @@ func (p *PAC) split() error {
 	for i := range int(n) {
 		e := b[8+16*i:]
 		kind, size, offset := binary.LittleEndian.Uint32(e), binary.LittleEndian.Uint32(e[4:]), binary.LittleEndian.Uint64(e[8:])
-		if offset%8 != 0 || offset < uint64(head) || offset > uint64(len(b)) || uint64(size) > uint64(len(b))-offset { //nolint:gosec // positive
+		if offset%8 != 0 || offset < uint64(head) || offset > uint64(len(b)) || uint64(size) > uint64(len(b))-offset {
 			return malformed("buffer outside")
 		}
 		start := int(offset) //nolint:gosec // at most len(b)

@@ -141,8 +141,8 @@ func TestRefused(t *testing.T) {
 		b := binary.LittleEndian.AppendUint32(nil, count)
 		b = binary.LittleEndian.AppendUint32(b, version)
 		for _, e := range entries {
-			b = binary.LittleEndian.AppendUint32(b, uint32(e[0])) //nolint:gosec // test
-			b = binary.LittleEndian.AppendUint32(b, uint32(e[1])) //nolint:gosec // test
+			b = binary.LittleEndian.AppendUint32(b, uint32(e[0]))
+			b = binary.LittleEndian.AppendUint32(b, uint32(e[1]))
 			b = binary.LittleEndian.AppendUint64(b, e[2])
 		}
 		return append(b, make([]byte, 64)...)

@@ -29,7 +29,7 @@ func ExampleNewMiddleware() {
 	}
 	page := signIn(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, _ := spnego.IdentityFrom(r.Context())
-		fmt.Fprintln(w, "hello", id.Principal)
+		_, _ = fmt.Fprintln(w, "hello", id.Principal)
 	}))
 	rec := httptest.NewRecorder()
 	page.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/", nil))

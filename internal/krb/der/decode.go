@@ -7,21 +7,17 @@ package der
 
 import (
 	"errors"
-	"time"
 	"unicode/utf8"
 )
 
 // Tags of the universal types in use.
 const (
-	TagBool       = 0x01
-	TagInt        = 0x02
-	TagBits       = 0x03
-	TagOctets     = 0x04
-	TagOID        = 0x06
-	TagEnum       = 0x0a
-	TagTime       = 0x18
-	TagGeneralStr = 0x1b
-	TagSeq        = 0x30
+	TagInt    = 0x02
+	TagBits   = 0x03
+	TagOctets = 0x04
+	TagOID    = 0x06
+	TagEnum   = 0x0a
+	TagSeq    = 0x30
 )
 
 // Ctx returns the tag of an explicit context-specific field.
@@ -51,8 +47,7 @@ func (d Dec) Err() error {
 	return nil
 }
 
-// Fail marks the whole message as malformed.
-func (d Dec) Fail() { *d.bad = true }
+func (d Dec) fail() { *d.bad = true }
 
 // More reports whether elements are left and no error has occurred.
 func (d Dec) More() bool { return len(d.rest) > 0 && !*d.bad }
@@ -60,7 +55,7 @@ func (d Dec) More() bool { return len(d.rest) > 0 && !*d.bad }
 // End marks the message as malformed when elements are left.
 func (d Dec) End() {
 	if len(d.rest) > 0 {
-		d.Fail()
+		d.fail()
 	}
 }
 
@@ -105,7 +100,7 @@ func (d *Dec) take(tag byte) (whole, body []byte) {
 	}
 	t, head, size, ok := header(d.rest)
 	if !ok || t != tag {
-		d.Fail()
+		d.fail()
 		return nil, nil
 	}
 	whole, body = d.rest[:head+size], d.rest[head:head+size]
@@ -117,12 +112,6 @@ func (d *Dec) take(tag byte) (whole, body []byte) {
 func (d *Dec) Into(tag byte) Dec {
 	_, body := d.take(tag)
 	return Dec{rest: body, bad: d.bad}
-}
-
-// Raw consumes the next element, which must have the tag, and returns it with its header.
-func (d *Dec) Raw(tag byte) []byte {
-	whole, _ := d.take(tag)
-	return whole
 }
 
 // Skip consumes the next element whatever it is.
@@ -158,16 +147,6 @@ func (d Dec) Octets() []byte { return d.only(TagOctets) }
 // OID reads d as exactly one OBJECT IDENTIFIER and returns its content octets.
 func (d Dec) OID() []byte { return d.only(TagOID) }
 
-// Bool reads d as exactly one BOOLEAN.
-func (d Dec) Bool() bool {
-	b := d.only(TagBool)
-	if len(b) != 1 {
-		d.Fail()
-		return false
-	}
-	return b[0] != 0
-}
-
 // Int reads d as exactly one INTEGER of at most 64 bits.
 func (d Dec) Int() int64 { return d.number(TagInt) }
 
@@ -177,7 +156,7 @@ func (d Dec) Enum() int64 { return d.number(TagEnum) }
 func (d Dec) number(tag byte) int64 {
 	b := d.only(tag)
 	if len(b) == 0 || len(b) > 8 || (len(b) > 1 && (b[0] == 0 && b[1] < 0x80 || b[0] == 0xff && b[1] >= 0x80)) {
-		d.Fail()
+		d.fail()
 		return 0
 	}
 	v := int64(int8(b[0])) //nolint:gosec // the sign bit is meant
@@ -187,32 +166,11 @@ func (d Dec) number(tag byte) int64 {
 	return v
 }
 
-// Int32 reads d as one INTEGER in the range of RFC 4120's Int32.
-func (d Dec) Int32() int32 {
-	v := d.Int()
-	if v != int64(int32(v)) { //nolint:gosec // the comparison is the check
-		d.Fail()
-		return 0
-	}
-	return int32(v)
-}
-
-// Uint32 reads d as one INTEGER in the range of RFC 4120's UInt32. Some peers encode values above 2^31 as negative
-// 32-bit numbers; they are taken as their unsigned twins.
-func (d Dec) Uint32() uint32 {
-	v := d.Int()
-	if v < -1<<31 || v >= 1<<32 {
-		d.Fail()
-		return 0
-	}
-	return uint32(v) //nolint:gosec // checked above
-}
-
 // Flags reads d as exactly one BIT STRING and returns its first 32 bits.
 func (d Dec) Flags() uint32 {
 	b := d.only(TagBits)
 	if len(b) < 1 || len(b) > 9 || b[0] > 7 {
-		d.Fail()
+		d.fail()
 		return 0
 	}
 	var v uint32
@@ -225,16 +183,6 @@ func (d Dec) Flags() uint32 {
 	return v
 }
 
-// Text reads d as exactly one GeneralString, which must be UTF-8 without control characters.
-func (d Dec) Text() string {
-	b := d.only(TagGeneralStr)
-	if !Printable(b) {
-		d.Fail()
-		return ""
-	}
-	return string(b)
-}
-
 // Printable reports whether b is UTF-8 without control characters.
 func Printable(b []byte) bool {
 	for _, c := range b {
@@ -244,30 +192,3 @@ func Printable(b []byte) bool {
 	}
 	return utf8.Valid(b)
 }
-
-// Time reads d as exactly one GeneralizedTime in the only form that RFC 4120 5.2.3 allows, YYYYMMDDhhmmssZ.
-func (d Dec) Time() time.Time {
-	b := d.only(TagTime)
-	if len(b) != 15 || b[14] != 'Z' {
-		d.Fail()
-		return time.Time{}
-	}
-	for _, c := range b[:14] {
-		if c < '0' || c > '9' {
-			d.Fail()
-			return time.Time{}
-		}
-	}
-	two := func(i int) int { return int(b[i]-'0')*10 + int(b[i+1]-'0') }
-	year, month, day := two(0)*100+two(2), two(4), two(6)
-	h, m, s := two(8), two(10), two(12)
-	t := time.Date(year, time.Month(month), day, h, m, min(s, 59), 0, time.UTC)
-	if month < 1 || month > 12 || t.Day() != day || h > 23 || m > 59 || s > 60 {
-		d.Fail()
-		return time.Time{}
-	}
-	return t
-}
-
-// Sub returns a reader over other bytes that shares its error with d.
-func Sub(b []byte, d Dec) Dec { return Dec{rest: b, bad: d.bad} }

@@ -1,9 +1,6 @@
 package der
 
-import (
-	"slices"
-	"time"
-)
+import "slices"
 
 // TLV returns one element: the tag, the length and the joined parts.
 func TLV(tag byte, parts ...[]byte) []byte {
@@ -40,9 +37,6 @@ func Field(n byte, body []byte) []byte { return TLV(Ctx(n), body) }
 // Octets returns an OCTET STRING.
 func Octets(b []byte) []byte { return TLV(TagOctets, b) }
 
-// Text returns a GeneralString.
-func Text(s string) []byte { return TLV(TagGeneralStr, []byte(s)) }
-
 // Int returns an INTEGER.
 func Int(v int64) []byte { return TLV(TagInt, number(v)) }
 
@@ -52,7 +46,7 @@ func Enum(v int64) []byte { return TLV(TagEnum, number(v)) }
 func number(v int64) []byte {
 	b := make([]byte, 0, 8)
 	for {
-		b = append(b, byte(v))
+		b = append(b, byte(v)) //nolint:gosec // the low byte is meant
 		last := v & 0x80
 		v >>= 8
 		if v == 0 && last == 0 || v == -1 && last != 0 {
@@ -62,19 +56,3 @@ func number(v int64) []byte {
 	slices.Reverse(b)
 	return b
 }
-
-// Bool returns a BOOLEAN.
-func Bool(v bool) []byte {
-	if v {
-		return []byte{TagBool, 1, 0xff}
-	}
-	return []byte{TagBool, 1, 0}
-}
-
-// Flags returns a BIT STRING of 32 bits.
-func Flags(v uint32) []byte {
-	return []byte{TagBits, 5, 0, byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}
-}
-
-// Time returns a GeneralizedTime.
-func Time(t time.Time) []byte { return TLV(TagTime, []byte(t.UTC().Format("20060102150405Z"))) }

@@ -309,7 +309,7 @@ func Iterations(et int32, params []byte, limit int) (int, error) {
 		return 0, ErrIterations
 	}
 	n := binary.BigEndian.Uint32(params)
-	if n == 0 || uint64(n) > uint64(max(limit, 1)) { //nolint:gosec // positive
+	if n == 0 || uint64(n) > uint64(max(limit, 1)) {
 		return 0, ErrIterations
 	}
 	return int(n), nil
@@ -332,7 +332,7 @@ func StringToKey(et int32, password, salt []byte, iterations int) (*Key, error) 
 	}
 	params := ""
 	if et != RC4 {
-		params = common.IterationsToS2Kparams(uint32(iterations)) //nolint:gosec // checked above
+		params = common.IterationsToS2Kparams(uint32(iterations))
 	}
 	b, err := alg.StringToKey(string(password), string(salt), params)
 	if err != nil {

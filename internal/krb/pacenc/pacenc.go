@@ -249,7 +249,7 @@ func Join(list []Buffer) ([]byte, []int) {
 	for i, b := range list {
 		w.u32(b.Type)
 		w.u32(uint32(len(b.Data))) //nolint:gosec // short
-		w.u64(uint64(off))         //nolint:gosec // positive
+		w.u64(uint64(off))
 		at[i] = off
 		off += (len(b.Data) + 7) &^ 7
 	}

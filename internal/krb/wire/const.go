@@ -6,30 +6,23 @@ package wire
 
 // Message types (RFC 4120 7.5.7).
 const (
-	MsgASReq   = 10
-	MsgASRep   = 11
-	MsgTGSReq  = 12
-	MsgTGSRep  = 13
-	MsgAPReq   = 14
-	MsgAPRep   = 15
-	MsgPriv    = 21
-	MsgError   = 30
-	EncAS      = 25 // application tags of encrypted parts
-	EncTGS     = 26
-	encTicket  = 3
-	tagTicket  = 1
-	tagAuth    = 2
-	encAPRep   = 27
-	encPriv    = 28
-	protoVer   = 5
-	authdataIR = 1
+	MsgASReq  = 10
+	MsgASRep  = 11
+	MsgTGSReq = 12
+	MsgTGSRep = 13
+	MsgAPReq  = 14
+	MsgAPRep  = 15
+	MsgPriv   = 21
+	MsgError  = 30
+	EncAS     = 25 // application tags of encrypted parts
+	EncTGS    = 26
+	protoVer  = 5
 )
 
 // Name types (RFC 4120 6.2, RFC 6806 5).
 const (
 	NTPrincipal  = 1
 	NTSrvInst    = 2
-	NTSrvHst     = 3
 	NTEnterprise = 10
 )
 
@@ -42,7 +35,6 @@ const (
 	UsageTGSReqAuth    = 7
 	UsageTGSRepSession = 8
 	UsageTGSRepSubkey  = 9
-	UsageAPReqCksum    = 10
 	UsageAPReqAuth     = 11
 	UsageAPRep         = 12
 	UsagePriv          = 13
@@ -51,13 +43,9 @@ const (
 
 // Pre-authentication data types.
 const (
-	PATGSReq      = 1
-	PAEncTS       = 2
-	PAETypeInfo   = 11
-	PAETypeInfo2  = 19
-	PAPACRequest  = 128
-	PAPACOptions  = 167
-	PAReqEncPARep = 149
+	PATGSReq     = 1
+	PAEncTS      = 2
+	PAETypeInfo2 = 19
 )
 
 // Authorization data types.
@@ -68,20 +56,13 @@ const (
 
 // KDC options and ticket flags, bit 0 being the most significant one (RFC 4120 5.2.8).
 const (
-	OptForwardable  uint32 = 1 << 30
-	OptForwarded    uint32 = 1 << 29
-	OptRenewable    uint32 = 1 << 23
 	OptCanonicalize uint32 = 1 << 16
-	OptEncTktInSkey uint32 = 1 << 3
-	OptRenew        uint32 = 1 << 1
 
 	FlagForwardable uint32 = 1 << 30
 	FlagPostdated   uint32 = 1 << 25
 	FlagInvalid     uint32 = 1 << 24
-	FlagRenewable   uint32 = 1 << 23
 	FlagInitial     uint32 = 1 << 22
 	FlagPreAuthent  uint32 = 1 << 21
-	FlagOKDelegate  uint32 = 1 << 18
 
 	APUseSessionKey  uint32 = 1 << 30
 	APMutualRequired uint32 = 1 << 29
@@ -95,21 +76,17 @@ const (
 	ErrEtypeNoSupp     = 14
 	ErrPadataNoSupp    = 16
 	ErrClientRevoked   = 18
-	ErrServiceRevoked  = 19
 	ErrClientNotYet    = 21
 	ErrKeyExpired      = 23
 	ErrPreauthFailed   = 24
 	ErrPreauthRequired = 25
-	ErrServerNoMatch   = 26
 	ErrSvcUnavailable  = 29
 	ErrBadIntegrity    = 31
 	ErrTktExpired      = 32
 	ErrTktNotYet       = 33
-	ErrRepeat          = 34
 	ErrNotUs           = 35
 	ErrBadMatch        = 36
 	ErrSkew            = 37
-	ErrBadVersion      = 39
 	ErrModified        = 41
 	ErrInappCksum      = 50
 	ErrResponseTooBig  = 52

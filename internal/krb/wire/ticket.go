@@ -310,6 +310,6 @@ func NTStatus(edata []byte) uint32 {
 // EncodeNTStatus returns KERB-ERROR-DATA with a KERB-EXT-ERROR.
 func EncodeNTStatus(status uint32) []byte {
 	b := make([]byte, 12)
-	b[0], b[1], b[2], b[3], b[8] = byte(status), byte(status>>8), byte(status>>16), byte(status>>24), 1
+	b[0], b[1], b[2], b[3], b[8] = byte(status), byte(status>>8), byte(status>>16), byte(status>>24), 1 //nolint:gosec // the bytes are meant
 	return der.Seq(der.Field(1, der.Int(extError)), der.Field(2, der.Octets(b)))
 }
