@@ -43,7 +43,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f := flag.NewFlagSet("adsync", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.Usage = func() {
-		fmt.Fprint(stderr, `adsync -config AD.json -assignments ASSIGN.json -db sqlite:FILE|postgres://... [-plan] [-approve PLANHASH] [-max-removals N] [-watch] [-progress]
+		_, _ = fmt.Fprint(stderr, `adsync -config AD.json -assignments ASSIGN.json -db sqlite:FILE|postgres://... [-plan] [-approve PLANHASH] [-max-removals N] [-watch] [-progress]
 adsync -db sqlite:FILE|postgres://... -dump
 
 Exit codes: 0 done, 1 held by the removal guard, 2 usage or configuration, 3 an outside system failed or another run is at work.
@@ -71,27 +71,23 @@ Exit codes: 0 done, 1 held by the removal guard, 2 usage or configuration, 3 an 
 }
 
 func (o *options) check(set map[string]bool, rest int) error {
-	switch {
-	case rest > 0:
-		return errors.New("there are arguments after the flags")
-	case o.db == "":
-		return errors.New("-db is required")
-	case o.dump && (len(set) > 2):
-		return errors.New("-dump goes with -db alone")
-	case o.dump:
-		return nil
-	case o.config == "" && o.snapshot == "":
-		return errors.New("-config is required")
-	case o.assignments == "":
-		return errors.New("-assignments is required")
-	case o.plan && o.watch:
-		return errors.New("-plan and -watch exclude each other")
-	case o.watch && o.approve != "":
-		return errors.New("-watch and -approve exclude each other")
-	case o.snapshot != "" && !o.plan:
-		return errors.New("-snapshot goes with -plan")
-	case set["max-removals"] && o.maxRemovals < 0:
-		return errors.New("-max-removals is negative")
+	for _, rule := range []struct {
+		broken bool
+		text   string
+	}{
+		{rest > 0, "there are arguments after the flags"},
+		{o.db == "", "-db is required"},
+		{o.dump && len(set) > 2, "-dump goes with -db alone"},
+		{!o.dump && o.config == "" && o.snapshot == "", "-config is required"},
+		{!o.dump && o.assignments == "", "-assignments is required"},
+		{o.plan && o.watch, "-plan and -watch exclude each other"},
+		{o.watch && o.approve != "", "-watch and -approve exclude each other"},
+		{o.snapshot != "" && !o.plan, "-snapshot goes with -plan"},
+		{set["max-removals"] && o.maxRemovals < 0, "-max-removals is negative"},
+	} {
+		if rule.broken {
+			return errors.New(rule.text)
+		}
 	}
 	return nil
 }
@@ -102,12 +98,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitDone
 	}
 	if err != nil {
-		fmt.Fprintln(stderr, "adsync:", err)
+		_, _ = fmt.Fprintln(stderr, "adsync:", err)
 		return exitUsage
 	}
 	code, err := o.do(ctx, stdout, stderr)
 	if err != nil {
-		fmt.Fprintln(stderr, "adsync:", err)
+		_, _ = fmt.Fprintln(stderr, "adsync:", err)
 	}
 	return code
 }

@@ -33,17 +33,17 @@ func (p *progress) Stage(_ context.Context, _ string, stage adsync.Stage, n int)
 		what += fmt.Sprintf(" (%d)", n)
 	}
 	if !p.terminal {
-		fmt.Fprintln(p.w, "adsync:", what)
+		_, _ = fmt.Fprintln(p.w, "adsync:", what)
 		return
 	}
 	done := map[adsync.Stage]int{adsync.StageRead: 0, adsync.StageProof: 1, adsync.StagePlan: 2, adsync.StageApply: 3}[stage]
-	fmt.Fprintf(p.w, "\r\x1b[K[%s%s] %s", strings.Repeat("#", done*10), strings.Repeat(".", 40-done*10), what)
+	_, _ = fmt.Fprintf(p.w, "\r\x1b[K[%s%s] %s", strings.Repeat("#", done*10), strings.Repeat(".", 40-done*10), what)
 }
 
 // Done shows how the run ended.
 func (p *progress) Done(_ context.Context, res adsync.Result, took time.Duration, _ error) {
 	if p.terminal {
-		fmt.Fprint(p.w, "\r\x1b[K")
+		_, _ = fmt.Fprint(p.w, "\r\x1b[K")
 	}
-	fmt.Fprintf(p.w, "adsync: %s in %s\n", res.State, took.Round(time.Millisecond))
+	_, _ = fmt.Fprintf(p.w, "adsync: %s in %s\n", res.State, took.Round(time.Millisecond))
 }

@@ -133,7 +133,7 @@ func (o *options) watchFor(ctx context.Context, e *adsync.Engine, stdout, stderr
 	scope := func(context.Context) (adsync.Scope, error) { return readScope(o.assignments) }
 	err := e.Watch(ctx, adsync.Schedule{}, scope, func(res adsync.Result, err error) {
 		if _, err := o.finish(res, err, "", stdout, stderr); err != nil {
-			fmt.Fprintln(stderr, "adsync:", err)
+			_, _ = fmt.Fprintln(stderr, "adsync:", err)
 		}
 	})
 	if errors.Is(err, context.Canceled) {
@@ -152,14 +152,14 @@ func (o *options) finish(res adsync.Result, err error, indent string, stdout, st
 		return exitOutside, perr
 	}
 	for _, f := range res.Findings {
-		fmt.Fprintln(stderr, "adsync: guard:", f)
+		_, _ = fmt.Fprintln(stderr, "adsync: guard:", f)
 		for _, x := range f.Examples {
-			fmt.Fprintln(stderr, "    ", x)
+			_, _ = fmt.Fprintln(stderr, "    ", x)
 		}
 	}
 	if res.Plan != nil {
 		for _, w := range res.Plan.Warnings {
-			fmt.Fprintln(stderr, "adsync: warning:", w)
+			_, _ = fmt.Fprintln(stderr, "adsync: warning:", w)
 		}
 	}
 	switch {

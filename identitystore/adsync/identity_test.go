@@ -79,7 +79,8 @@ func TestScenarioR08NamesAreExchanged(t *testing.T) {
 	res := w.run(adsync.StateApplied)
 	require.Empty(t, reasons(res))
 	require.Empty(t, res.Plan.Warnings)
-	require.Equal(t, ids, []string{w.record(a).ID, w.record(b).ID, w.record(c).ID})
+	now := []string{w.record(a).ID, w.record(b).ID, w.record(c).ID}
+	require.Equal(t, ids, now)
 	require.Equal(t, "two@corp.example.test", w.record(a).UserName)
 	require.Equal(t, "one@corp.example.test", w.record(c).UserName)
 	// a new object takes a name that an old one gives up in the same window

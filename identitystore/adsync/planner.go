@@ -202,41 +202,52 @@ func (p *planner) resolveNames() {
 }
 
 func (p *planner) resolveOnce(kind Kind, path string, taken map[string]identitystore.Key) (again bool) {
-	moving := map[identitystore.Key]bool{} // records that give their present name up
-	for _, w := range p.wishes {
-		if w.object.Kind == kind && w.exists && w.drop == "" {
-			moving[w.old.key] = true
-		}
-	}
-	for guid, presence := range p.gone {
-		if rec, ok := p.stored.record(guid); ok && rec.kind == kind && presence == Deleted {
-			moving[rec.key] = true
-		}
-	}
+	moving := p.moving(kind)
 	winner := map[string]*wish{}
 	for _, w := range p.wishes {
 		if w.object.Kind != kind || w.drop != "" {
 			continue
 		}
 		name := fold.Key(w.values[path])
-		if key, ok := taken[name]; ok && !moving[key] && !(w.exists && key == w.old.key) {
-			p.skip(w, SkipUniqueness)
-			again = again || w.exists
-			continue
-		}
-		other := winner[name]
-		if other == nil {
-			winner[name] = w
-			continue
-		}
 		loser := w
-		if older(w, other) {
-			winner[name], loser = w, other
+		if key, ok := taken[name]; !ok || moving[key] || w.owns(key) {
+			loser = contest(winner, name, w)
 		}
-		p.skip(loser, SkipUniqueness)
-		again = again || loser.exists
+		if loser != nil {
+			p.skip(loser, SkipUniqueness)
+			again = again || loser.exists
+		}
 	}
 	return again
+}
+
+// moving returns the records that give their present name up.
+func (p *planner) moving(kind Kind) map[identitystore.Key]bool {
+	out := map[identitystore.Key]bool{}
+	for _, w := range p.wishes {
+		if w.object.Kind == kind && w.exists && w.drop == "" {
+			out[w.old.key] = true
+		}
+	}
+	for guid, presence := range p.gone {
+		if rec, ok := p.stored.record(guid); ok && rec.kind == kind && presence == Deleted {
+			out[rec.key] = true
+		}
+	}
+	return out
+}
+
+// owns reports whether the stored record of that number is the wish's own.
+func (w *wish) owns(key identitystore.Key) bool { return w.exists && key == w.old.key }
+
+// contest lets w claim a name, and returns who does not get it, or nil.
+func contest(winner map[string]*wish, name string, w *wish) (loser *wish) {
+	other := winner[name]
+	if other == nil || older(w, other) {
+		winner[name] = w
+		return other
+	}
+	return w
 }
 
 // older orders two claims on one name: the older record wins, a stored one before a new one, then the lower GUID.
@@ -273,18 +284,9 @@ func (p *planner) resolveValue(path, what string, taken map[string]identitystore
 			continue
 		}
 		k := key(value)
-		loser := (*wish)(nil)
-		holder, held := taken[k]
-		other := winner[k]
-		switch {
-		case held && !(w.exists && holder == w.old.key) && p.keeps(moving[holder], path, k, key) && !p.deleted(holder):
-			loser = w
-		case other != nil && older(w, other):
-			winner[k], loser = w, other
-		case other != nil:
-			loser = w
-		default:
-			winner[k] = w
+		loser := w
+		if holder, held := taken[k]; !held || w.owns(holder) || !p.keeps(moving[holder], path, k, key) || p.deleted(holder) {
+			loser = contest(winner, k, w)
 		}
 		if loser != nil {
 			loser.values[path] = ""

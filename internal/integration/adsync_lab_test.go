@@ -54,7 +54,7 @@ func newSyncLab(t *testing.T, name string) *syncLab {
 	l.write("pw", labEnv(t, "ADLAB_ADMIN_PASS")+"\n")
 	l.config(labEnv(t, "ADLAB_LDAPS"))
 	l.modify("ldapadd", "dn: "+l.ou+"\nobjectClass: organizationalUnit\n\ndn: OU=Moved,"+l.ou+"\nobjectClass: organizationalUnit\n")
-	t.Cleanup(func() { l.tool("ldapdelete", "-r", l.ou) })
+	t.Cleanup(func() { _, _ = l.tool("ldapdelete", "-r", l.ou) })
 	return l
 }
 
