@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -341,12 +342,7 @@ func (a *Acceptor) accepted(id *Identity, part wire.TicketPart, auth wire.Authen
 }
 
 func (a *Acceptor) allows(et int32) bool {
-	for _, e := range a.cfg.EncTypes {
-		if e == et {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(a.cfg.EncTypes, et)
 }
 
 // ours reports whether a principal is one of the configured services.

@@ -118,7 +118,7 @@ func (k *KDC) kpasswdReply(code uint16, text string, part wire.TicketPart, auth 
 	}
 	apRep, msg := wire.EncodeAPRep(rep), wire.EncodePriv(sealed)
 	n := 6 + len(apRep) + len(msg)
-	out := binary.BigEndian.AppendUint16(nil, uint16(n)) //nolint:gosec // short
-	out = append(out, 0, 1, byte(len(apRep)>>8), byte(len(apRep)))
+	out := binary.BigEndian.AppendUint16(nil, uint16(n))           //nolint:gosec // short
+	out = append(out, 0, 1, byte(len(apRep)>>8), byte(len(apRep))) //nolint:gosec // short
 	return append(append(out, apRep...), msg...)
 }
