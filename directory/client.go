@@ -88,17 +88,16 @@ func (c *Client) domain(name string) (*domain, error) {
 	return nil, ErrUnknownDomain
 }
 
-// byDN finds the configured domain that a DN lies in: the one with the longest base.
+// byDN finds the configured domain that a DN lies in, by its DC= parts: a child domain lies below its parent's name, but
+// not in it.
 func (c *Client) byDN(dn DN) *domain {
-	var best *domain
-	n := -1
+	dns := foldName(dn.DNS())
 	for _, d := range c.domains {
-		base, err := ParseDN(d.base)
-		if err == nil && dn.Below(base) && len(base.rdns) > n {
-			best, n = d, len(base.rdns)
+		if dns != "" && foldName(d.cfg.DNS) == dns {
+			return d
 		}
 	}
-	return best
+	return nil
 }
 
 func foldName(s string) string { return fold.Key(strings.TrimSuffix(s, ".")) }
