@@ -15,8 +15,8 @@ import (
 
 func certificatesOf() []*x509.Certificate { return []*x509.Certificate{idpPair().Certificate} }
 
-func logoutService(t testing.TB, entity, location string, key saml.KeyPair, peer saml.LogoutPeer) *saml.LogoutService {
-	t.Helper()
+func logoutService(tb testing.TB, entity, location string, key saml.KeyPair, peer saml.LogoutPeer) *saml.LogoutService {
+	tb.Helper()
 	l, err := saml.NewLogoutService(saml.LogoutServiceConfig{
 		EntityID: entity, Key: key, Locations: []string{location}, Replay: saml.NewMemoryReplayStore(0, peerNow), Now: peerNow,
 		Peer: func(_ context.Context, id string) (saml.LogoutPeer, error) {
@@ -26,32 +26,32 @@ func logoutService(t testing.TB, entity, location string, key saml.KeyPair, peer
 			return peer, nil
 		},
 	})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return l
 }
 
 // logoutPair returns both ends of single logout over the given binding.
-func logoutPair(t testing.TB, binding string) (idp, sp *saml.LogoutService, atIdP, atSP saml.LogoutPeer) {
-	t.Helper()
+func logoutPair(tb testing.TB, binding string) (idp, sp *saml.LogoutService, atIdP, atSP saml.LogoutPeer) {
+	tb.Helper()
 	atIdP = saml.LogoutPeer{EntityID: peerSP, Certificates: []*x509.Certificate{spPair().Certificate}, SingleLogout: []saml.Endpoint{{Binding: binding, Location: peerSLO}}}
 	atSP = saml.LogoutPeer{EntityID: peerIdP, Certificates: certificatesOf(), SingleLogout: []saml.Endpoint{{Binding: binding, Location: peerSSO}}}
-	return logoutService(t, peerIdP, peerSSO, idpPair(), atIdP), logoutService(t, peerSP, peerSLO, spPair(), atSP), atIdP, atSP
+	return logoutService(tb, peerIdP, peerSSO, idpPair(), atIdP), logoutService(tb, peerSP, peerSLO, spPair(), atSP), atIdP, atSP
 }
 
-func delivered(t testing.TB, o saml.Outgoing) *saml.Message {
-	t.Helper()
+func delivered(tb testing.TB, o saml.Outgoing) *saml.Message {
+	tb.Helper()
 	if o.Form != nil {
 		v := url.Values{string(o.Form.Field): {o.Form.Value}}
 		if o.Form.HasRelayState {
 			v.Set("RelayState", o.Form.RelayState)
 		}
 		m, err := saml.DecodePost(v)
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		return m
 	}
 	_, q, _ := strings.Cut(o.URL, "?")
 	m, err := saml.DecodeRedirect(q)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return m
 }
 
@@ -102,6 +102,7 @@ func TestLogoutRoundTrip(t *testing.T) {
 // logoutBy sends a request after change and returns what the identity provider says to it.
 func logoutBy(change func(*saml.LogoutRequest), edit func(*saml.Outgoing), times int) func(*testing.T) error {
 	return func(t *testing.T) error {
+		t.Helper()
 		idp, sp, _, atSP := logoutPair(t, saml.BindingHTTPPost)
 		req := sp.NewRequest(aliceID, "_s1")
 		if change != nil {
@@ -130,8 +131,9 @@ func editForm(edit func(string) string) func(*saml.Outgoing) {
 }
 
 func withoutSignature(s string) string {
-	i, j := strings.Index(s, "<ds:Signature "), strings.Index(s, "</ds:Signature>")+len("</ds:Signature>")
-	return s[:i] + s[j:]
+	before, rest, _ := strings.Cut(s, "<ds:Signature ")
+	_, after, _ := strings.Cut(rest, "</ds:Signature>")
+	return before + after
 }
 
 func unsignedLogout() []row {
@@ -139,6 +141,7 @@ func unsignedLogout() []row {
 		{"signed", "", logoutBy(nil, nil, 1)},
 		{"unsigned", saml.ReasonUnsigned, logoutBy(nil, editForm(withoutSignature), 1)},
 		{"unsigned response", saml.ReasonUnsigned, func(t *testing.T) error {
+			t.Helper()
 			idp, sp, atIdP, _ := logoutPair(t, saml.BindingHTTPPost)
 			out, err := idp.SendResponse(atIdP, idp.NewResponse(&saml.LogoutRequest{ID: "_r"}, saml.StatusSuccess, ""))
 			require.NoError(t, err)
@@ -152,6 +155,7 @@ func unsignedLogout() []row {
 func foreignLogout() []row {
 	answer := func(id, from, expected string) func(*testing.T) error {
 		return func(t *testing.T) error {
+			t.Helper()
 			idp, sp, atIdP, _ := logoutPair(t, saml.BindingHTTPRedirect)
 			out, err := idp.SendResponse(atIdP, idp.NewResponse(&saml.LogoutRequest{ID: id}, saml.StatusSuccess, ""))
 			require.NoError(t, err)
@@ -166,6 +170,7 @@ func foreignLogout() []row {
 		{"replay", saml.ReasonReplay, logoutBy(nil, nil, 2)},
 		{"stranger", saml.ReasonIssuer, logoutBy(func(r *saml.LogoutRequest) { r.Issuer = "urn:x" }, nil, 1)},
 		{"another destination", saml.ReasonDestination, func(t *testing.T) error {
+			t.Helper()
 			idp, sp, _, atSP := logoutPair(t, saml.BindingHTTPPost)
 			atSP.SingleLogout[0].Location = "https://elsewhere.example.com/"
 			out, err := sp.SendRequest(atSP, sp.NewRequest(aliceID), "")
@@ -179,6 +184,7 @@ func foreignLogout() []row {
 		{"answer to nothing", saml.ReasonInResponseTo, answer("_a", peerIdP, "")},
 		{"answer of another partner", saml.ReasonIssuer, answer("_a", "urn:x", "_a")},
 		{"request as response", saml.ReasonBinding, func(t *testing.T) error {
+			t.Helper()
 			_, sp, _, atSP := logoutPair(t, saml.BindingHTTPRedirect)
 			out, err := sp.SendRequest(atSP, sp.NewRequest(aliceID), "")
 			require.NoError(t, err)
@@ -213,6 +219,7 @@ type artifactRun struct {
 
 func artifactBy(edit func(*artifactRun)) func(*testing.T) error {
 	return func(t *testing.T) error {
+		t.Helper()
 		p := newPeers()
 		p.config.ArtifactResolution = peerArt
 		run := &artifactRun{key: spPair(), now: peerNow()}
@@ -241,6 +248,7 @@ func artifactBy(edit func(*artifactRun)) func(*testing.T) error {
 }
 
 func (run *artifactRun) finish(t *testing.T, idp *saml.IdentityProvider, resp *saml.IssuedResponse) error {
+	t.Helper()
 	run.resolve.Artifact = run.artifact
 	env, err := run.resolve.Envelope(run.key)
 	require.NoError(t, err)
@@ -268,10 +276,10 @@ func (run *artifactRun) finish(t *testing.T, idp *saml.IdentityProvider, resp *s
 	return nil
 }
 
-func irtOf(t testing.TB, doc []byte) string {
-	t.Helper()
+func irtOf(tb testing.TB, doc []byte) string {
+	tb.Helper()
 	id, _, err := saml.PeekResponse(doc)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return id
 }
 

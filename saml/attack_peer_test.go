@@ -55,6 +55,7 @@ func TestAttackPeer(t *testing.T) {
 
 func query(edit func(string) string) func(*testing.T) error {
 	return func(t *testing.T) error {
+		t.Helper()
 		q := redirected(t, honestRequest(), "rs", new(spPair()))
 		p := newPeers()
 		p.rp.RequestsSigned = true
@@ -72,6 +73,7 @@ func exchange(old, repl string) func(string) string {
 func wrappedRequests() []row {
 	wrap := func(edit func(captured string) string) func(*testing.T) error {
 		return func(t *testing.T) error {
+			t.Helper()
 			signed, err := honestRequest().Sign(spPair())
 			require.NoError(t, err)
 			p := newPeers()
@@ -97,8 +99,7 @@ func wrappedRequests() []row {
 			return evil(c[i:j])
 		})},
 		{"signature taken away", saml.ReasonUnsigned, wrap(func(c string) string {
-			i, j := strings.Index(c, "<ds:Signature "), strings.Index(c, "</ds:Signature>")+len("</ds:Signature>")
-			return c[:i] + c[j:]
+			return withoutSignature(c)
 		})},
 		{"address changed", saml.ReasonSignature, wrap(func(c string) string { return strings.Replace(c, peerACS, peerACS+"/two", 1) })},
 	}
@@ -108,6 +109,7 @@ func injectedMarkup() []row {
 	value := `</saml:AttributeValue><x>` + "\r\n\t" + `&amp;"']]>ä` + "\U0001F600"
 	issue := func(s saml.SubjectStatement) func(*testing.T) error {
 		return func(t *testing.T) error {
+			t.Helper()
 			idp := newPeers().idp(t)
 			a, err := idp.Unsolicited(t.Context(), peerSP, "")
 			require.NoError(t, err)
@@ -171,8 +173,8 @@ func reencodedQuery() []row {
 	return []row{
 		{"as sent", "", query(same)},
 		{"other order is not signed order", "", query(func(q string) string { // the signed string has a fixed order
-			i := strings.Index(q, "&RelayState=rs")
-			return "RelayState=rs&" + q[:i] + q[i+len("&RelayState=rs"):]
+			before, after0, _ := strings.Cut(q, "&RelayState=rs")
+			return "RelayState=rs&" + before + after0
 		})},
 		{"lower case escapes", saml.ReasonSignature, query(func(q string) string {
 			i := strings.Index(q, "&SigAlg=")
@@ -188,6 +190,7 @@ func changedRelayState() []row {
 		{"emptied", saml.ReasonSignature, query(exchange("RelayState=rs", "RelayState="))},
 		{"dropped", saml.ReasonSignature, query(exchange("&RelayState=rs", ""))},
 		{"added", saml.ReasonSignature, func(t *testing.T) error {
+			t.Helper()
 			_, err := acceptQuery(t, newPeers(), redirected(t, honestRequest(), "", new(spPair()))+"&RelayState=x")
 			return err
 		}},
@@ -199,8 +202,9 @@ func changedRelayState() []row {
 func swappedAlgorithms() []row {
 	alg := func(uri string) func(*testing.T) error {
 		return query(func(q string) string {
-			i, j := strings.Index(q, "&SigAlg="), strings.Index(q, "&Signature=")
-			return q[:i] + "&SigAlg=" + url.QueryEscape(uri) + q[j:]
+			before, rest, _ := strings.Cut(q, "&SigAlg=")
+			_, signature, _ := strings.Cut(rest, "&Signature=")
+			return before + "&SigAlg=" + url.QueryEscape(uri) + "&Signature=" + signature
 		})
 	}
 	return []row{
@@ -225,6 +229,7 @@ func swappedAlgorithms() []row {
 func embeddedOnRedirect() []row {
 	embedded := func(edit func(string) string, key *saml.KeyPair, demand bool) func(*testing.T) error {
 		return func(t *testing.T) error {
+			t.Helper()
 			doc, err := honestRequest().Sign(spPair())
 			require.NoError(t, err)
 			u, err := saml.EncodeRedirect(saml.RedirectMessage{Location: peerSSO, XML: []byte(edit(string(doc))), Key: key})
@@ -295,6 +300,7 @@ func wrongPlaces() []row {
 		{"no base64", saml.ReasonMalformedBase64, post(url.Values{"SAMLResponse": {"<x/>"}})},
 		{"too large", saml.ReasonTooLarge, post(url.Values{"SAMLResponse": {base64.StdEncoding.EncodeToString(make([]byte, 2<<20+3))}})},
 		{"a response for a request", saml.ReasonBinding, func(t *testing.T) error {
+			t.Helper()
 			m, err := saml.DecodePost(url.Values{"SAMLResponse": {ok}})
 			require.NoError(t, err)
 			_, err = newPeers().idp(t).AcceptAuthnRequest(t.Context(), m)
@@ -333,6 +339,7 @@ func simpleSign() []row {
 
 func metadataOf(edit func(string) string, opts saml.MetadataOptions) func(*testing.T) error {
 	return func(t *testing.T) error {
+		t.Helper()
 		m, err := saml.ParseMetadata([]byte(edit(string(plainMetadata(t, "", "")))), opts)
 		if err != nil {
 			return err
@@ -345,6 +352,7 @@ func metadataOf(edit func(string) string, opts saml.MetadataOptions) func(*testi
 func keysWithoutUse() []row {
 	return []row{
 		{"no use means both", "", func(t *testing.T) error {
+			t.Helper()
 			m, err := saml.ParseMetadata(plainMetadata(t, "", ""), saml.MetadataOptions{})
 			require.NoError(t, err)
 			require.Len(t, m.IDP.SigningCertificates(), 1)
@@ -352,8 +360,9 @@ func keysWithoutUse() []row {
 			return nil
 		}},
 		{"no key is no licence", saml.ReasonNoKeys, metadataOf(func(s string) string {
-			i, j := strings.Index(s, "<md:KeyDescriptor>"), strings.Index(s, "</md:KeyDescriptor>")+len("</md:KeyDescriptor>")
-			return s[:i] + s[j:]
+			before, rest, _ := strings.Cut(s, "<md:KeyDescriptor>")
+			_, after, _ := strings.Cut(rest, "</md:KeyDescriptor>")
+			return before + after
 		}, saml.MetadataOptions{})},
 	}
 }
@@ -361,6 +370,7 @@ func keysWithoutUse() []row {
 func tamperedMetadata() []row {
 	file := func(name string, edit func(string) string, policy saml.AlgorithmPolicy) func(*testing.T) error {
 		return func(t *testing.T) error {
+			t.Helper()
 			raw := metadataFile(t, name)
 			_, err := saml.ParseMetadata([]byte(edit(string(raw))), saml.MetadataOptions{TrustedKeys: documentKey(t, raw), Algorithms: policy})
 			return err
@@ -378,6 +388,7 @@ func tamperedMetadata() []row {
 func wrappedMetadata() []row {
 	group := func(build func(signed, evil string) string) func(*testing.T) error {
 		return func(t *testing.T) error {
+			t.Helper()
 			m, err := saml.ParseMetadata(plainMetadata(t, "", ""), saml.MetadataOptions{})
 			require.NoError(t, err)
 			signed, err := m.Sign(spPair())
@@ -411,6 +422,7 @@ func encryptionKeys() []row {
 
 func certificateChains() []row {
 	return []row{{"the first certificate alone counts", "", func(t *testing.T) error {
+		t.Helper()
 		raw := strings.Replace(string(plainMetadata(t, "", "")), "</ds:X509Certificate>", "</ds:X509Certificate><ds:X509Certificate>"+
 			base64.StdEncoding.EncodeToString(certificate(ecKey()).Raw)+"</ds:X509Certificate>", 1)
 		m, err := saml.ParseMetadata([]byte(raw), saml.MetadataOptions{})
@@ -443,15 +455,15 @@ func wrongEntities() []row {
 }
 
 // receive validates a response as the service provider of these tests.
-func receive(t testing.TB, r *saml.IssuedResponse) *saml.Assertion {
-	t.Helper()
-	a, err := received(t, r, nil)
-	require.NoError(t, err)
+func receive(tb testing.TB, r *saml.IssuedResponse) *saml.Assertion {
+	tb.Helper()
+	a, err := received(tb, r, nil)
+	require.NoError(tb, err)
 	return a
 }
 
-func received(t testing.TB, r *saml.IssuedResponse, request *saml.Request) (*saml.Assertion, error) {
-	t.Helper()
+func received(tb testing.TB, r *saml.IssuedResponse, request *saml.Request) (*saml.Assertion, error) {
+	tb.Helper()
 	sp, err := saml.NewServiceProvider(saml.ServiceProviderConfig{
 		EntityID: peerSP, ACS: r.Consumer.Location, Replay: saml.NewMemoryReplayStore(0, peerNow), Now: peerNow,
 		DecryptionKeys: []crypto.Decrypter{spKey()},
@@ -459,10 +471,10 @@ func received(t testing.TB, r *saml.IssuedResponse, request *saml.Request) (*sam
 			EntityID: peerIdP, Certificates: certificatesOf(), AllowUnsolicited: true,
 		}),
 	})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	form, err := r.Form()
-	require.NoError(t, err)
-	return sp.Validate(t.Context(), saml.ResponseInput{Message: []byte(form.Value), Request: request})
+	require.NoError(tb, err)
+	return sp.Validate(tb.Context(), saml.ResponseInput{Message: []byte(form.Value), Request: request})
 }
 
 func until(d time.Duration) time.Time { return peerNow().Add(d) }

@@ -105,7 +105,7 @@ func awsField(name string) string {
 	return strings.TrimPrefix(name, AWSAttributePrefix)
 }
 
-func (a *AWSAttributes) take(at Attribute) error {
+func (a *AWSAttributes) take(at Attribute) error { //nolint:cyclop // one case for each attribute
 	values := at.Strings()
 	single := func() (string, error) {
 		if len(values) != 1 {
@@ -138,7 +138,7 @@ func (a *AWSAttributes) take(at Attribute) error {
 		if err != nil || n == 0 {
 			return awsRefuse("SessionDuration", "is no number of seconds")
 		}
-		a.SessionDuration = time.Duration(n) * time.Second //nolint:gosec // 32 bits
+		a.SessionDuration = time.Duration(n) * time.Second
 	case AWSAttributeTransitive:
 		a.TransitiveTagKeys = values
 	default:
@@ -183,7 +183,7 @@ func (r AWSRole) validate() error {
 	return nil
 }
 
-func (a AWSAttributes) validate() error {
+func (a AWSAttributes) validate() error { //nolint:cyclop // one list of checks
 	name := regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{2,64}$`)
 	switch {
 	case len(a.Roles) == 0:
@@ -223,8 +223,8 @@ type MetadataProblem struct {
 	Detail string
 }
 
-// Error returns code and detail.
-func (p MetadataProblem) Error() string { return p.Code + ": " + p.Detail }
+// String returns code and detail.
+func (p MetadataProblem) String() string { return p.Code + ": " + p.Detail }
 
 const identityCenterMaxChars = 75_000
 

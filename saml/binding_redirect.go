@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -209,12 +210,7 @@ func splitQuery(q string) (map[string]queryParam, error) {
 }
 
 func isSAMLParameter(name string) bool {
-	for _, p := range samlParameters() {
-		if p == name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(samlParameters(), name)
 }
 
 // inflate decodes base64 and DEFLATE with caps on both sides and refuses bytes after the end of the stream.
@@ -238,7 +234,7 @@ func inflate(text string) ([]byte, error) {
 	return out, nil
 }
 
-var errRelayStateLong = errors.New("saml: RelayState is longer than 80 bytes") //nolint:gochecknoglobals // sentinel
+var errRelayStateLong = errors.New("saml: RelayState is longer than 80 bytes")
 
 func checkRelayStateOut(s string) error {
 	if len(s) > maxRelayStateOut {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-var errDuration = errors.New("saml: malformed duration") //nolint:gochecknoglobals // sentinel
+var errDuration = errors.New("saml: malformed duration")
 
 // parseDuration reads an xs:duration. Years and months have no fixed length; 365 and 30 days serve for a cache.
 func parseDuration(s string) (time.Duration, error) {

@@ -51,7 +51,7 @@ type IdentityProvider struct {
 }
 
 // NewIdentityProvider checks the configuration.
-func NewIdentityProvider(cfg IdentityProviderConfig) (*IdentityProvider, error) {
+func NewIdentityProvider(cfg IdentityProviderConfig) (*IdentityProvider, error) { //nolint:cyclop // one list of checks
 	switch {
 	case cfg.EntityID == "" || len(cfg.EntityID) > 1024:
 		return nil, errors.New("saml: IdentityProviderConfig.EntityID must have 1 to 1024 characters")

@@ -285,13 +285,13 @@ func FuzzRedirect(f *testing.F) {
 	idp := p.idp(f)
 	f.Fuzz(func(t *testing.T, q string) {
 		m, err := saml.DecodeRedirect(q)
-		require.True(t, (m == nil) != (err == nil))
+		require.NotEqual(t, m == nil, err == nil)
 		if m == nil {
 			return
 		}
 		require.LessOrEqual(t, len(m.UnverifiedXML()), 1<<20)
 		a, err := idp.AcceptAuthnRequest(t.Context(), m)
-		require.True(t, (a == nil) != (err == nil))
+		require.NotEqual(t, a == nil, err == nil)
 		_, _, _ = saml.ParseSignOnQuery(q)
 	})
 }

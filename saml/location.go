@@ -13,7 +13,7 @@ func samlParameters() []string {
 
 // checkLocation refuses what is no usable endpoint address: not absolute, not https (or http where that is allowed), with
 // user information, a fragment, control characters or the parameters of a binding in its query.
-func checkLocation(loc string, allowHTTP bool) error {
+func checkLocation(loc string, allowHTTP bool) error { //nolint:cyclop // one list of checks
 	bad := func(what string) error { return reject(ReasonMetadata, "endpoint location "+what, nil) }
 	if strings.ContainsFunc(loc, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' }) {
 		return bad("holds a space, a backslash or a control character")

@@ -274,7 +274,7 @@ type Outgoing struct {
 }
 
 // ErrNoEndpoint is returned when a partner has no address for the message.
-var ErrNoEndpoint = errors.New("saml: the partner has no endpoint for this") //nolint:gochecknoglobals // sentinel
+var ErrNoEndpoint = errors.New("saml: the partner has no endpoint for this")
 
 // FrontChannel returns the partner's logout address for the browser, Redirect before POST.
 func (p LogoutPeer) FrontChannel() (Endpoint, error) {

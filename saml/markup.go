@@ -63,7 +63,7 @@ type markup struct {
 // attr is one attribute; the name carries its prefix.
 type attr struct{ name, value string }
 
-var errCharacter = errors.New("saml: a value holds a character that XML 1.0 cannot carry") //nolint:gochecknoglobals // sentinel
+var errCharacter = errors.New("saml: a value holds a character that XML 1.0 cannot carry")
 
 // open starts an element. Attributes with an empty value are left out, as every optional attribute of SAML may be.
 func (m *markup) open(name string, attrs ...attr) *markup {

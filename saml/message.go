@@ -129,7 +129,6 @@ type headerRules struct {
 	issuer       string
 	destination  []string // accepted addresses
 	needDest     bool     // Destination is required (a signed message, bindings 3.4.5.2 and 3.5.5.2)
-	inResponseTo string   // for responses
 	now          time.Time
 	skew, maxAge time.Duration
 }

@@ -38,7 +38,7 @@ func StreamMetadata(r io.Reader, opts MetadataOptions) iter.Seq2[*Metadata, erro
 	}
 }
 
-var errStopped = errors.New("saml: iteration stopped") //nolint:gochecknoglobals // internal signal
+var errStopped = errors.New("saml: iteration stopped")
 
 // metadataStream cuts an aggregate into entities. It knows just enough of XML to find where a start tag ends and where its element
 // does; everything that it cuts out then goes through the gate, wrapped into the start tags of its groups.

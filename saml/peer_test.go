@@ -59,13 +59,13 @@ func newPeers() *peers {
 	}
 }
 
-func (p *peers) idp(t testing.TB) *saml.IdentityProvider {
-	t.Helper()
+func (p *peers) idp(tb testing.TB) *saml.IdentityProvider {
+	tb.Helper()
 	other, err := saml.NewRelyingParty(otherSP, otherACS)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	p.config.RelyingParties = saml.StaticRelyingParties{p.rp, other}
 	idp, err := saml.NewIdentityProvider(p.config)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return idp
 }
 
@@ -74,41 +74,32 @@ func honestRequest() *saml.AuthnRequest {
 }
 
 // redirected returns the query of a request.
-func redirected(t testing.TB, r *saml.AuthnRequest, relay string, key *saml.KeyPair) string {
-	t.Helper()
+func redirected(tb testing.TB, r *saml.AuthnRequest, relay string, key *saml.KeyPair) string {
+	tb.Helper()
 	u, err := r.Redirect(relay, key)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	_, q, _ := strings.Cut(u, "?")
 	return q
 }
 
-// deflated returns the query parameter for a text that no builder would write.
-func deflated(t testing.TB, doc string) string {
-	t.Helper()
-	u, err := saml.EncodeRedirect(saml.RedirectMessage{Location: peerSSO, XML: []byte(doc)})
-	require.NoError(t, err)
-	_, q, _ := strings.Cut(u, "?")
-	return q
-}
-
-func acceptQuery(t testing.TB, p *peers, query string) (*saml.AcceptedRequest, error) {
-	t.Helper()
+func acceptQuery(tb testing.TB, p *peers, query string) (*saml.AcceptedRequest, error) {
+	tb.Helper()
 	m, err := saml.DecodeRedirect(query)
 	if err != nil {
 		return nil, err
 	}
-	return p.idp(t).AcceptAuthnRequest(t.Context(), m)
+	return p.idp(tb).AcceptAuthnRequest(tb.Context(), m)
 }
 
-func acceptPost(t testing.TB, p *peers, doc []byte) (*saml.AcceptedRequest, error) {
-	t.Helper()
+func acceptPost(tb testing.TB, p *peers, doc []byte) (*saml.AcceptedRequest, error) {
+	tb.Helper()
 	f, err := saml.NewPostForm(peerSSO, saml.FieldRequest, doc, "")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	m, err := saml.DecodePost(url.Values{string(f.Field): {f.Value}})
 	if err != nil {
 		return nil, err
 	}
-	return p.idp(t).AcceptAuthnRequest(t.Context(), m)
+	return p.idp(tb).AcceptAuthnRequest(tb.Context(), m)
 }
 
 func TestAuthnRequestRoundTrip(t *testing.T) {
@@ -200,6 +191,7 @@ func TestAcceptAuthnRequestRefuses(t *testing.T) {
 	key := new(spPair())
 	change := func(f func(*saml.AuthnRequest)) func(*testing.T, *peers) (*saml.AcceptedRequest, error) {
 		return func(t *testing.T, p *peers) (*saml.AcceptedRequest, error) {
+			t.Helper()
 			r := honestRequest()
 			f(r)
 			return acceptQuery(t, p, redirected(t, r, "", key))
@@ -207,6 +199,7 @@ func TestAcceptAuthnRequestRefuses(t *testing.T) {
 	}
 	text := func(old, repl string) func(*testing.T, *peers) (*saml.AcceptedRequest, error) {
 		return func(t *testing.T, p *peers) (*saml.AcceptedRequest, error) {
+			t.Helper()
 			doc, err := honestRequest().Marshal()
 			require.NoError(t, err)
 			require.Contains(t, string(doc), old)
@@ -244,12 +237,15 @@ func TestAcceptAuthnRequestRefuses(t *testing.T) {
 		"conditions":               {saml.ReasonUnsupported, text(`</samlp:AuthnRequest>`, `<saml:Conditions xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"/></samlp:AuthnRequest>`), nil},
 		"doctype":                  {saml.ReasonDoctype, text(`<samlp:AuthnRequest`, `<!DOCTYPE x><samlp:AuthnRequest`), nil},
 		"unsigned where metadata demands it": {saml.ReasonUnsigned, func(t *testing.T, p *peers) (*saml.AcceptedRequest, error) {
+			t.Helper()
 			return acceptQuery(t, p, redirected(t, honestRequest(), "", nil))
 		}, func(p *peers) { p.rp.RequestsSigned = true }},
 		"unsigned where we demand it": {saml.ReasonUnsigned, func(t *testing.T, p *peers) (*saml.AcceptedRequest, error) {
+			t.Helper()
 			return acceptQuery(t, p, redirected(t, honestRequest(), "", nil))
 		}, func(p *peers) { p.config.RequireSigned = true }},
 		"signed by a stranger": {saml.ReasonAlgorithm, func(t *testing.T, p *peers) (*saml.AcceptedRequest, error) {
+			t.Helper()
 			return acceptQuery(t, p, redirected(t, honestRequest(), "", new(idpPair())))
 		}, nil},
 		"signed, no key known": {saml.ReasonNoKeys, change(func(*saml.AuthnRequest) {}), func(p *peers) { p.rp.SigningCertificates = nil }},

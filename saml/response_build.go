@@ -47,7 +47,7 @@ func (r *IssuedResponse) Form() (PostForm, error) {
 
 // ErrNameIDPolicy is returned by [IdentityProvider.Issue] when the subject's NameID does not have the format that the request
 // demands; answer with [StatusInvalidNameIDPolicy].
-var ErrNameIDPolicy = errors.New("saml: the request demands another NameID format") //nolint:gochecknoglobals // sentinel
+var ErrNameIDPolicy = errors.New("saml: the request demands another NameID format")
 
 // Issue builds the success response to an accepted request: the assertion is signed, encrypted where the relying party has a
 // key for it, and the response is signed too where the relying party is set so.

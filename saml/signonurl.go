@@ -17,7 +17,7 @@ func SignOnURL(page, rpid, target string) string {
 
 // ParseSignOnQuery reads the query of the sign-on page: RelayState=RPID%3D...%26RelayState%3D..., or loginToRp=... . An empty rpid
 // means that the page shall list the relying parties. Parameters outside are dropped, as AD FS does.
-func ParseSignOnQuery(rawQuery string) (rpid, relayState string, err error) {
+func ParseSignOnQuery(rawQuery string) (rpid, relayState string, err error) { //nolint:cyclop // one list of checks
 	q, err := url.ParseQuery(rawQuery)
 	if err != nil {
 		return "", "", reject(ReasonRelayState, "malformed query", err)

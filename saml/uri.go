@@ -52,9 +52,11 @@ const (
 )
 
 // Authentication context classes (saml-authn-context-2.0 section 3.4) and AD FS's name for an additional factor.
+//
+//nolint:gosec // names, no secrets
 const (
-	AuthnContextPassword                   = "urn:oasis:names:tc:SAML:2.0:ac:classes:Password"                   //nolint:gosec // a name, no secret
-	AuthnContextPasswordProtectedTransport = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport" //nolint:gosec // a name, no secret
+	AuthnContextPassword                   = "urn:oasis:names:tc:SAML:2.0:ac:classes:Password"
+	AuthnContextPasswordProtectedTransport = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
 	AuthnContextKerberos                   = "urn:oasis:names:tc:SAML:2.0:ac:classes:Kerberos"
 	AuthnContextTimeSyncToken              = "urn:oasis:names:tc:SAML:2.0:ac:classes:TimeSyncToken"
 	AuthnContextUnspecified                = "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"

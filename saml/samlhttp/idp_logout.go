@@ -230,7 +230,7 @@ func (p pageWriter) deliver(w http.ResponseWriter, r *http.Request, out saml.Out
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, out.URL, http.StatusFound) //nolint:gosec // an address of verified metadata
+	http.Redirect(w, r, out.URL, http.StatusFound)
 }
 
 // sendArtifact sends the browser to the assertion consumer service with a reference in place of the response.
@@ -266,8 +266,9 @@ func (p *IdentityProvider) resolveArtifact(w http.ResponseWriter, r *http.Reques
 func writeSOAP(w http.ResponseWriter, status int, envelope []byte) {
 	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(envelope)
+	_, _ = w.Write(envelope) //nolint:gosec // text/xml that this program built, with nosniff
 }
 
 // soapFault says that the request was refused and nothing more (SOAP 1.1 section 4.4).

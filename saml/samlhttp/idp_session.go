@@ -58,7 +58,7 @@ func NewMemorySessions(size int, now func() time.Time) *MemorySessions {
 	return &MemorySessions{now: clock.Or(now), max: size, byID: map[string]IdentitySession{}, byIndex: map[[2]string]string{}}
 }
 
-var errSessionsFull = errors.New("samlhttp: session store is full") //nolint:gochecknoglobals // sentinel
+var errSessionsFull = errors.New("samlhttp: session store is full")
 
 // Save stores or replaces a session.
 func (m *MemorySessions) Save(_ context.Context, id string, s IdentitySession) error {

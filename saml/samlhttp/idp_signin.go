@@ -178,7 +178,7 @@ func (p *IdentityProvider) integrated(w http.ResponseWriter, r *http.Request) {
 }
 
 // signIn brings a flow to its end: by the session, the posted form, a ticket, or by showing the form.
-func (p *IdentityProvider) signIn(w http.ResponseWriter, r *http.Request, f *signInFlow) {
+func (p *IdentityProvider) signIn(w http.ResponseWriter, r *http.Request, f *signInFlow) { //nolint:cyclop // one list of ways
 	id, s, err := p.session(r)
 	if err != nil && !errors.Is(err, ErrNoSession) {
 		p.refuse(w, r, err)
@@ -194,7 +194,7 @@ func (p *IdentityProvider) signIn(w http.ResponseWriter, r *http.Request, f *sig
 		p.password(w, r, f)
 	case known && factor:
 		p.factorStep(w, r, f, id, s)
-	case known && !f.forced() && !(s.FactorPending && f.passive()):
+	case known && !f.forced() && (!s.FactorPending || !f.passive()):
 		p.finish(w, r, f, id, s)
 	case f.passive():
 		p.status(w, r, f, saml.StatusResponder, saml.StatusNoPassive)
@@ -403,11 +403,10 @@ func (p *IdentityProvider) issue(w http.ResponseWriter, r *http.Request, f *sign
 		p.refuse(w, r, err)
 		return
 	}
-	if s.Participants = addParticipant(s.Participants, Participant{f.accepted.RelyingParty.EntityID, resp.NameID, resp.SessionIndex}); true {
-		if err := p.sessions.Save(r.Context(), id, s); err != nil {
-			p.refuse(w, r, err)
-			return
-		}
+	s.Participants = addParticipant(s.Participants, Participant{f.accepted.RelyingParty.EntityID, resp.NameID, resp.SessionIndex})
+	if err := p.sessions.Save(r.Context(), id, s); err != nil {
+		p.refuse(w, r, err)
+		return
 	}
 	p.cfg.Logger.LogAttrs(r.Context(), slog.LevelInfo, "assertion issued", slog.String("relying_party", f.accepted.RelyingParty.EntityID))
 	p.send(w, r, resp)

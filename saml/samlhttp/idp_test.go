@@ -30,8 +30,8 @@ func TestFormIsTheSameForUnknownUsers(t *testing.T) {
 	require.Equal(t, wrong.Status, unknown.Status)
 	strip := func(p *samltest.Page, name string) string {
 		body := strings.ReplaceAll(p.Body, name, "NAME")
-		i := strings.Index(body, `<style nonce="`)
-		return body[:i] + body[strings.Index(body, "</style>"):]
+		before, _, _ := strings.Cut(body, `<style nonce="`)
+		return before + body[strings.Index(body, "</style>"):]
 	}
 	require.Equal(t, strip(wrong, "alice"), strip(unknown, "nobody"))
 	require.Contains(t, wrong.Body, "The user name or password is wrong.")
@@ -124,7 +124,7 @@ func TestPassiveAndForced(t *testing.T) {
 		lab.SP.StartLogin(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, lab.SPURL+"/", http.NoBody), o)
 		u, err := url.Parse(lab.SPURL)
 		require.NoError(t, err)
-		b.Client.Jar.SetCookies(u, rec.Result().Cookies()) //nolint:bodyclose // a recorder
+		b.Client.Jar.SetCookies(u, rec.Result().Cookies())
 		return open(t, b, rec.Header().Get("Location"))
 	}
 	b := alice()

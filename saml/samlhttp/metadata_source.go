@@ -121,7 +121,7 @@ func (s *MetadataSource) Refresh(ctx context.Context) error {
 	return err
 }
 
-var errUnchanged = errors.New("samlhttp: metadata is unchanged") //nolint:gochecknoglobals // internal signal
+var errUnchanged = errors.New("samlhttp: metadata is unchanged")
 
 func (s *MetadataSource) refresh(ctx context.Context) error {
 	raw, etag, modified, err := s.read(ctx)
@@ -158,7 +158,7 @@ func (s *MetadataSource) refresh(ctx context.Context) error {
 
 func (s *MetadataSource) read(ctx context.Context) (raw []byte, etag, modified string, err error) {
 	if s.cfg.File != "" {
-		f, err := os.Open(s.cfg.File) //nolint:gosec // the caller's own file
+		f, err := os.Open(s.cfg.File)
 		if err != nil {
 			return nil, "", "", err
 		}

@@ -21,7 +21,7 @@ const (
 	sealKeyLen = 32
 )
 
-var errSeal = errors.New("samlhttp: a sealed value does not open") //nolint:gochecknoglobals // sentinel
+var errSeal = errors.New("samlhttp: a sealed value does not open")
 
 // sealer encrypts and authenticates what goes into cookies. purpose is bound into every value, so that a value of one kind is
 // none of another.
@@ -101,7 +101,7 @@ type cookieJar struct {
 	path   string
 }
 
-var errCookieSize = errors.New("samlhttp: the value does not fit into cookies") //nolint:gochecknoglobals // sentinel
+var errCookieSize = errors.New("samlhttp: the value does not fit into cookies")
 
 func (j cookieJar) cookie(name, value string, maxAge int) *http.Cookie {
 	//nolint:gosec // Secure is left out on plain http only, where a browser would drop the cookie

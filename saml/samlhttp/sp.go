@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -239,10 +240,8 @@ func (p *ServiceProvider) refuse(w http.ResponseWriter, r *http.Request, err err
 // target returns where a sign-in ends: a local path or a URL of the list; anything else becomes the default. A path that begins
 // with two slashes or holds a backslash would leave the site.
 func (p *ServiceProvider) target(s string) string {
-	for _, a := range p.cfg.AllowedTargets {
-		if s == a {
-			return s
-		}
+	if slices.Contains(p.cfg.AllowedTargets, s) {
+		return s
 	}
 	if localPath(s) {
 		return s

@@ -229,7 +229,7 @@ func (l Partners) PartnerBySource(_ context.Context, tenant string, source [20]b
 	return Partner{}, saml.ErrNotFound
 }
 
-var errArtifactUnsupported = errors.New("samlhttp: artifacts need a key and a resolver with ArtifactSources") //nolint:gochecknoglobals // sentinel
+var errArtifactUnsupported = errors.New("samlhttp: artifacts need a key and a resolver with ArtifactSources")
 
 func (p *ServiceProvider) resolve(ctx context.Context, tenant string, q url.Values) ([]byte, error) {
 	sources, ok := p.cfg.Partners.(ArtifactSources)

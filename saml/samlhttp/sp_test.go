@@ -336,21 +336,22 @@ func TestForgedCookies(t *testing.T) {
 func TestMiddleware(t *testing.T) {
 	t.Parallel()
 	lab := start(t, samltest.Config{})
-	do := func(method, accept string, header http.Header) *http.Response {
+	do := func(method string, header http.Header) (int, string) {
 		req, err := http.NewRequestWithContext(t.Context(), method, lab.SPURL+"/api?x=1", http.NoBody)
 		require.NoError(t, err)
 		req.Header = header
 		resp, err := http.DefaultTransport.RoundTrip(req)
-		require.NoError(t, err, accept)
+		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
-		return resp
+		return resp.StatusCode, resp.Header.Get("Location")
 	}
-	resp := do(http.MethodGet, "", http.Header{})
-	require.Equal(t, http.StatusFound, resp.StatusCode)
-	require.Equal(t, samlhttp.PathLogin+"?target=%2Fapi%3Fx%3D1", resp.Header.Get("Location"))
-	require.Equal(t, http.StatusUnauthorized, do(http.MethodPost, "", http.Header{}).StatusCode)
-	require.Equal(t, http.StatusUnauthorized, do(http.MethodGet, "", http.Header{"Sec-Fetch-Mode": {"cors"}}).StatusCode)
-	require.Equal(t, http.StatusUnauthorized, do(http.MethodGet, "", http.Header{"X-Requested-With": {"XMLHttpRequest"}}).StatusCode)
+	code, to := do(http.MethodGet, http.Header{})
+	require.Equal(t, http.StatusFound, code)
+	require.Equal(t, samlhttp.PathLogin+"?target=%2Fapi%3Fx%3D1", to)
+	for method, header := range map[string]http.Header{http.MethodPost: {}, http.MethodHead: {"Sec-Fetch-Mode": {"cors"}}, http.MethodGet: {"X-Requested-With": {"XMLHttpRequest"}}} {
+		code, _ := do(method, header)
+		require.Equal(t, http.StatusUnauthorized, code)
+	}
 }
 
 func TestNewServiceProviderRefuses(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -100,9 +101,7 @@ func (b *Browser) walk(req *http.Request) (*Page, error) {
 }
 
 func (b *Browser) fetch(req *http.Request) (*Page, error) {
-	for k, v := range b.Header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, b.Header)
 	resp, err := b.Client.Do(req)
 	if err != nil {
 		return nil, err
