@@ -56,7 +56,7 @@ func Apply(ctx context.Context, api API, p *StepPlan, desired *Organization, opt
 		opt.Poll = 2 * time.Second
 	}
 	opt.Quotas = opt.Quotas.orDefault()
-	a := &applier{api: api, opt: opt, sets: bySet(desired), arns: map[string]string{}, total: len(p.Steps), accounts: map[string]*sync.Mutex{}}
+	a := &applier{api: api, opt: opt, sets: bySet(desired), arns: map[string]string{}, total: len(p.Steps), accounts: map[string]chan struct{}{}}
 	arns, err := pages(func(token string) (list []string, next string, err error) {
 		err = a.call(ctx, func() (err error) { list, next, err = api.ListPermissionSets(ctx, token); return err })
 		return list, next, err
@@ -82,7 +82,7 @@ type applier struct {
 
 	mu       sync.Mutex // guards what follows
 	arns     map[string]string
-	accounts map[string]*sync.Mutex
+	accounts map[string]chan struct{} // holds a value while an operation runs in the account
 	done     int
 	next     time.Time // when the next call may start
 }
@@ -299,12 +299,16 @@ func (a *applier) async(ctx context.Context, s Step) error {
 	a.mu.Lock()
 	lock := a.accounts[s.Account]
 	if lock == nil {
-		lock = &sync.Mutex{}
+		lock = make(chan struct{}, 1)
 		a.accounts[s.Account] = lock
 	}
 	a.mu.Unlock()
-	lock.Lock()
-	defer lock.Unlock()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case lock <- struct{}{}:
+	}
+	defer func() { <-lock }()
 	key := AssignmentKey{PrincipalType: s.PrincipalType, PrincipalID: s.PrincipalID, Account: s.Account, SetARN: arn}
 	var start func() (OperationStatus, error)
 	look := a.api.DescribeAccountAssignmentCreationStatus
