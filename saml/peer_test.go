@@ -213,7 +213,7 @@ func TestAcceptAuthnRequestRefuses(t *testing.T) {
 	}{
 		"unknown issuer":        {saml.ReasonIssuer, change(func(r *saml.AuthnRequest) { r.Issuer = "urn:nobody" }), nil},
 		"other destination":     {saml.ReasonDestination, change(func(r *saml.AuthnRequest) { r.Destination = "https://evil.example.com/" }), nil},
-		"no destination signed": {saml.ReasonDestination, func(t *testing.T, p *peers) (*saml.AcceptedRequest, error) { return destinationless(t, p) }, nil},
+		"no destination signed": {saml.ReasonDestination, destinationless, nil},
 		"consumer not known (A119)": {saml.ReasonRecipient, change(func(r *saml.AuthnRequest) {
 			r.AssertionConsumerServiceURL = "https://evil.example.com/acs"
 		}), nil},
@@ -265,6 +265,7 @@ func TestAcceptAuthnRequestRefuses(t *testing.T) {
 }
 
 func destinationless(t *testing.T, p *peers) (*saml.AcceptedRequest, error) {
+	t.Helper()
 	r := honestRequest()
 	r.Destination = ""
 	doc, err := r.Sign(spPair())

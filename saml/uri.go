@@ -38,7 +38,7 @@ const (
 	StatusAuthnFailed          = "urn:oasis:names:tc:SAML:2.0:status:AuthnFailed"
 	StatusInvalidNameIDPolicy  = "urn:oasis:names:tc:SAML:2.0:status:InvalidNameIDPolicy"
 	StatusNoAuthnContext       = "urn:oasis:names:tc:SAML:2.0:status:NoAuthnContext"
-	StatusNoPassive            = "urn:oasis:names:tc:SAML:2.0:status:NoPassive"
+	StatusNoPassive            = "urn:oasis:names:tc:SAML:2.0:status:NoPassive" //nolint:gosec // a name, no secret
 	StatusPartialLogout        = "urn:oasis:names:tc:SAML:2.0:status:PartialLogout"
 	StatusRequestDenied        = "urn:oasis:names:tc:SAML:2.0:status:RequestDenied"
 	StatusRequestUnsupported   = "urn:oasis:names:tc:SAML:2.0:status:RequestUnsupported"
@@ -65,7 +65,7 @@ const (
 )
 
 const (
-	confirmationBearer = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
+	confirmationBearer = "urn:oasis:names:tc:SAML:2.0:cm:bearer" //nolint:gosec // a name, no secret
 	consentUnspecified = "urn:oasis:names:tc:SAML:2.0:consent:unspecified"
 	logoutReasonUser   = "urn:oasis:names:tc:SAML:2.0:logout:user"
 )
