@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -189,7 +190,7 @@ func (p *idp) build(t testing.TB, m message) string {
 // world is a server with all three handlers and a clock that tests can move.
 type world struct {
 	idp    *idp
-	now    time.Time
+	nanos  atomic.Int64 // the clock
 	store  *sts.MemoryStore
 	tokens *sts.MemoryTokens
 	sts    *sts.Handler
@@ -197,6 +198,9 @@ type world struct {
 	portal *sts.Portal
 	srv    *httptest.Server
 }
+
+// set moves the clock.
+func (w *world) set(t time.Time) { w.nanos.Store(t.UnixNano()) }
 
 const trustBody = `"Principal":{"Federated":"` + provider + `"}`
 
@@ -214,8 +218,9 @@ func role(name string) string { return "arn:aws:iam::" + account + ":role/" + na
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{idp: newIDP(t), now: start()}
-	clock := func() time.Time { return w.now }
+	w := &world{idp: newIDP(t)}
+	w.set(start())
+	clock := func() time.Time { return time.Unix(0, w.nanos.Load()).UTC() }
 	w.store = sts.NewMemoryStore(0, clock)
 	const saml1 = `"sts:AssumeRoleWithSAML"`
 	otherTrust, err := policy.Parse([]byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::111122223333:saml-provider/Other"},"Action":"sts:AssumeRoleWithSAML"}]}`), policy.ParseOptions{Kind: policy.Trust})
