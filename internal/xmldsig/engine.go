@@ -64,13 +64,8 @@ func (Library) Verify(el xmlgate.Elem, keys []crypto.PublicKey, p Policy) (*Veri
 	if err != nil {
 		return nil, err
 	}
-	opt := info.transform
-	opt.Omit = sig
-	if _, err := el.Canonical(nil, opt); err != nil { // goxmldsig writes relative namespace names
-		return nil, &Error{ReasonTransform, "the element cannot be canonicalised", err}
-	}
 	// Inclusive canonicalisation keeps every declaration in scope and drops comments, which goxmldsig handles in quadratic time.
-	text, cerr := el.Canonical(nil, xmlgate.Canonicalization{Relative: true})
+	text, cerr := el.Canonical(nil, xmlgate.Canonicalization{})
 	if cerr != nil {
 		return nil, &Error{ReasonTransform, "the element cannot be canonicalised", cerr}
 	}

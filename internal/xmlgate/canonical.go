@@ -14,12 +14,12 @@ type Canonicalization struct {
 	Version11 bool     // inclusive: Canonical XML 1.1 instead of 1.0
 	Comments  bool     // keep comments
 	Omit      Elem     // this element and what it holds is left out (the enveloped signature)
-	Relative  bool     // write relative namespace names instead of failing, for a text that another program canonicalises again
 }
 
 // Errors of [Elem.Canonical].
 var (
-	// ErrRelativeNamespace is returned for a namespace name that is no absolute URI (Canonical XML 1.0, section 1.3).
+	// ErrRelativeNamespace is returned for a document that anywhere declares a namespace name that is no absolute URI
+	// (Canonical XML 1.0, section 1.3).
 	ErrRelativeNamespace = errors.New("xmlgate: relative namespace name")
 	// ErrGrowth is returned when the canonical form is far larger than the document: few bytes can declare what many elements must repeat.
 	ErrGrowth = errors.New("xmlgate: canonical form is too large")
@@ -49,6 +49,9 @@ type undo struct{ prefix, binding int32 }
 
 // Canonical appends the canonical form of e and what it holds to dst.
 func (e Elem) Canonical(dst []byte, opt Canonicalization) ([]byte, error) {
+	if e.d.relative {
+		return nil, ErrRelativeNamespace
+	}
 	c := e.canon(dst, &opt)
 	if err := c.element(e.i, true); err != nil {
 		return nil, err
@@ -58,6 +61,9 @@ func (e Elem) Canonical(dst []byte, opt Canonicalization) ([]byte, error) {
 
 // CanonicalContent appends the exclusive canonical form of what e holds, each child for itself, to dst.
 func (e Elem) CanonicalContent(dst []byte) ([]byte, error) {
+	if e.d.relative {
+		return nil, ErrRelativeNamespace
+	}
 	c := e.canon(dst, &Canonicalization{Exclusive: true})
 	if err := c.content(e.x()); err != nil {
 		return nil, err
@@ -154,25 +160,15 @@ func (x *elem) nameLen() int32 {
 // namespaces writes the declarations that the element needs, sorted by prefix.
 func (c *canon) namespaces(i int32, apex bool) error {
 	d, x := c.d, &c.d.elems[i]
-	for b := x.decl; b < x.decl+int32(x.ndecl); b++ {
-		if d.bindings[b].relative && !c.opt.Relative {
-			return ErrRelativeNamespace
-		}
-	}
 	c.need = c.need[:0]
-	switch {
-	case !c.opt.Exclusive || c.listed != nil:
-		if err := c.inherited(i, apex); err != nil {
-			return err
-		}
-		fallthrough
-	default:
-		if c.opt.Exclusive {
-			c.use(x.prefix, x.binding)
-			for a := x.attr; a < x.attr+int32(x.nattr); a++ {
-				if p := d.attrs[a].prefix; p != prefixNone {
-					c.use(p, d.attrs[a].binding)
-				}
+	if !c.opt.Exclusive || c.listed != nil {
+		c.inherited(i, apex)
+	}
+	if c.opt.Exclusive {
+		c.use(x.prefix, x.binding)
+		for a := x.attr; a < x.attr+int32(x.nattr); a++ {
+			if p := d.attrs[a].prefix; p != prefixNone {
+				c.use(p, d.attrs[a].binding)
 			}
 		}
 	}
@@ -202,44 +198,32 @@ func (c *canon) room(n int) {
 }
 
 // inherited handles declarations as inclusive canonicalisation does: all of them, or those of the listed prefixes.
-func (c *canon) inherited(i int32, apex bool) error {
+func (c *canon) inherited(i int32, apex bool) {
 	d, x := c.d, &c.d.elems[i]
-	take := func(b int32) error {
-		if c.listed != nil && !c.listed[d.bindings[b].prefix] {
-			return nil
+	take := func(b int32) {
+		if c.listed == nil || c.listed[d.bindings[b].prefix] {
+			c.use(d.bindings[b].prefix, b)
 		}
-		if d.bindings[b].relative && !c.opt.Relative {
-			return ErrRelativeNamespace
-		}
-		c.use(d.bindings[b].prefix, b)
-		return nil
 	}
 	if !apex {
 		for b := x.decl; b < x.decl+int32(x.ndecl); b++ {
-			if err := take(b); err != nil {
-				return err
-			}
+			take(b)
 		}
-		return nil
+		return
 	}
 	seen := make([]bool, len(d.prefixes))
-	nearest := func(from, to int32) error {
+	nearest := func(from, to int32) {
 		for b := to - 1; b >= from; b-- {
 			if p := d.bindings[b].prefix; !seen[p] {
 				seen[p] = true
-				if err := take(b); err != nil {
-					return err
-				}
+				take(b)
 			}
 		}
-		return nil
 	}
 	for n := i; n >= 0; n = d.elems[n].parent {
-		if err := nearest(d.elems[n].decl, d.elems[n].decl+int32(d.elems[n].ndecl)); err != nil {
-			return err
-		}
+		nearest(d.elems[n].decl, d.elems[n].decl+int32(d.elems[n].ndecl))
 	}
-	return nearest(bindXML+1, d.base)
+	nearest(bindXML+1, d.base)
 }
 
 // use notes that binding b of prefix must be in force, and be written unless an ancestor wrote the same.

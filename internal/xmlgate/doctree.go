@@ -21,6 +21,7 @@ type Doc struct {
 	prefixes []string
 	base     int32 // bindings before the root: none and xml, and those of the place of a decrypted element
 	ids      []int32
+	relative bool // some namespace name is neither empty nor absolute: Canonical XML 1.0, section 1.3, has no answer for these
 }
 
 // elem holds positions in the text only; 64 bytes.
@@ -45,10 +46,9 @@ type attr struct {
 
 // binding is one namespace declaration.
 type binding struct {
-	uri      string
-	prefix   int32
-	prev     int32 // what the prefix meant outside
-	relative bool  // neither empty nor absolute: Canonical XML 1.0, section 1.3, has no answer for these
+	uri    string
+	prefix int32
+	prev   int32 // what the prefix meant outside
 }
 
 // Elem is one element of a [Doc]. The zero value is no element.

@@ -180,7 +180,8 @@ func (p *parser) namespace(a attr) *Error {
 func (p *parser) declare(prefix, uri string) {
 	id := p.prefixID(prefix)
 	n := i32(len(p.bindings))
-	p.bindings = append(p.bindings, binding{uri: uri, prefix: id, prev: p.bound[id], relative: relativeURI(uri)})
+	p.bindings = append(p.bindings, binding{uri: uri, prefix: id, prev: p.bound[id]})
+	p.relative = p.relative || relativeURI(uri)
 	p.bound[id] = n
 }
 
