@@ -265,6 +265,15 @@ func wrappingAttacks() map[string]func() []attack {
 				accept("control", (&forged{assertions: locked}).xml()),
 			}
 		},
+		"A180": func() []attack {
+			f := signedBoth()
+			f.attributes = groups(5000)
+			sig, bare := takeSignature((&forged{signAssertion: true, attributes: groups(5000)}).xml())
+			return []attack{
+				accept("5000 values behind the signature", f.xml()),
+				refuse("signature behind 5000 values", replace(bare, "</saml:Assertion>", sig+"</saml:Assertion>"), saml.ReasonSignatureShape),
+			}
+		},
 		"A30": func() []attack {
 			// Advice is ignored: neither its assertions nor their signatures count.
 			f := signedAssertion()
