@@ -154,6 +154,19 @@ func signatureAttacks() map[string]func() []attack {
 			for _, name := range []string{"SignatureValue", "Reference", "DigestMethod", "DigestValue", "Transforms", "SignatureMethod", "CanonicalizationMethod", "SignedInfo"} {
 				out = append(out, refuse(name+" absent", after(func(s string) string { return cut(s, name) }), saml.ReasonSignatureShape, saml.ReasonTransform))
 			}
+			for _, name := range []string{"SignatureMethod", "CanonicalizationMethod", "Reference", "Transforms", "DigestMethod", "DigestValue", "Transform"} {
+				out = append(out, refuse(name+" under another name", signedWith(func(s string) string {
+					return strings.ReplaceAll(strings.ReplaceAll(s, "ds:"+name+" ", "ds:x "), "ds:"+name+">", "ds:x>")
+				}), saml.ReasonSignatureShape, saml.ReasonTransform))
+			}
+			for _, name := range []string{"SignedInfo", "SignatureValue"} {
+				out = append(out, refuse(name+" under another name", after(func(s string) string {
+					return strings.ReplaceAll(s, "ds:"+name+">", "ds:x>")
+				}), saml.ReasonSignatureShape))
+			}
+			out = append(out, refuse("text in Transforms", signedWith(swapText("<ds:Transforms>", "<ds:Transforms>x")), saml.ReasonTransform),
+				refuse("text in a canonicalisation method", signedWith(swapText("xml-exc-c14n#\">", "xml-exc-c14n#\">x")), saml.ReasonTransform),
+				refuse("text in an algorithm", signedWith(swapText("rsa-sha256\">", "rsa-sha256\">x")), saml.ReasonAlgorithm))
 			return append(out, refuse("empty SignatureValue", after(func(s string) string {
 				return replace(cut(s, "SignatureValue"), "</ds:SignedInfo>", "</ds:SignedInfo><ds:SignatureValue></ds:SignatureValue>")
 			}), saml.ReasonSignatureShape), refuse("empty DigestValue", signedWith(func(s string) string {
@@ -449,16 +462,16 @@ func signatureAttacks() map[string]func() []attack {
 			list := func(prefixes string) func(string) string {
 				return swapText(transformExc, `<ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"><ec:InclusiveNamespaces xmlns:ec="http://www.w3.org/2001/10/xml-exc-c14n#" PrefixList="`+prefixes+`"></ec:InclusiveNamespaces></ds:Transform>`)
 			}
-			many := ""
+			var many strings.Builder
 			for i := range 65 {
-				many += fmt.Sprintf("p%d ", i)
+				many.WriteString(fmt.Sprintf("p%d ", i))
 			}
 			in := func(f *forged) string { return replace(f.xml(), "<samlp:Response ", `<samlp:Response xmlns="urn:d" `) }
 			byDefault := signedAssertion()
 			byDefault.assertionSig.signedInfo = list("#default xs")
 			byDefault.assertionSig.digested = func(s string) string { return replace(s, "<saml:Assertion ", `<saml:Assertion xmlns="urn:d" `) }
 			return []attack{
-				refuse("65 prefixes", signedWith(list(many)), saml.ReasonTransform),
+				refuse("65 prefixes", signedWith(list(many.String())), saml.ReasonTransform),
 				refuse("10,000 prefixes", signedWith(list(strings.Repeat("p ", 10_000))), saml.ReasonTransform),
 				accept("undeclared prefixes", signedWith(list("nobody declares these"))),
 				accept("empty list", signedWith(list(""))),

@@ -2,6 +2,7 @@ package xmlgate
 
 import (
 	"cmp"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -185,19 +186,28 @@ func (p *parser) declare(prefix, uri string) {
 	p.bound[id] = n
 }
 
-// relativeURI reports whether uri is neither empty nor begins with a scheme (RFC 3986, section 3.1).
+// relativeURI reports whether uri is neither empty nor an absolute URI (RFC 3986). The names that SAML uses are known to be.
 func relativeURI(uri string) bool {
+	switch uri {
+	case "", "urn:oasis:names:tc:SAML:2.0:assertion", "urn:oasis:names:tc:SAML:2.0:protocol", "urn:oasis:names:tc:SAML:2.0:metadata",
+		"http://www.w3.org/2000/09/xmldsig#", "http://www.w3.org/2001/04/xmlenc#", "http://www.w3.org/2001/10/xml-exc-c14n#",
+		"http://www.w3.org/2001/XMLSchema", "http://www.w3.org/2001/XMLSchema-instance", xmlNS:
+		return false
+	}
 	for i := range len(uri) {
-		switch c := uri[i]; {
-		case c == ':':
-			return i == 0
-		case c|0x20 >= 'a' && c|0x20 <= 'z':
-		case i > 0 && (c >= '0' && c <= '9' || c == '+' || c == '-' || c == '.'):
-		default:
+		c := uri[i]
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}[]", c) >= 0 || c == '%' && !escaped(uri[i:]) {
 			return true
 		}
 	}
-	return uri != ""
+	u, err := url.Parse(uri)
+	return err != nil || u.Scheme == "" || strings.Count(uri, "#") > 1
+}
+
+// escaped reports whether s begins with a percent sign and two hexadecimal digits.
+func escaped(s string) bool {
+	const hex = "0123456789abcdefABCDEF"
+	return len(s) > 2 && strings.IndexByte(hex, s[1]) >= 0 && strings.IndexByte(hex, s[2]) >= 0
 }
 
 // prefixID finds or adds a prefix.
