@@ -135,9 +135,12 @@ func readRequestSubject(el xmlgate.Elem) (*NameID, error) {
 	if n != 1 {
 		return nil, reject(ReasonUnsupported, "a Subject without NameID in an AuthnRequest", nil)
 	}
-	name, err := readPlainNameID(id)
+	name, err := readNameID(id)
 	if err != nil {
 		return nil, err
+	}
+	if len(name.Value) > maxNameText {
+		return nil, reject(ReasonNameID, "NameID is too long", nil)
 	}
 	return &name, nil
 }
@@ -155,21 +158,4 @@ func strictBool(el xmlgate.Elem, name string) (bool, error) {
 		return false, nil
 	}
 	return false, reject(ReasonMalformedXML, name+" is no boolean", nil)
-}
-
-// readPlainNameID reads a NameID element of a request (core 2.2.3).
-func readPlainNameID(el xmlgate.Elem) (NameID, error) {
-	text, err := textOf(el)
-	if err != nil {
-		return NameID{}, err
-	}
-	if text == "" || len(text) > maxNameText {
-		return NameID{}, reject(ReasonNameID, "NameID is empty or too long", nil)
-	}
-	n := NameID{Value: text}
-	n.Format, _ = el.Attr("Format")
-	n.NameQualifier, _ = el.Attr("NameQualifier")
-	n.SPNameQualifier, _ = el.Attr("SPNameQualifier")
-	n.SPProvidedID, _ = el.Attr("SPProvidedID")
-	return n, nil
 }

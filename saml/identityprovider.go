@@ -28,6 +28,7 @@ type IdentityProviderConfig struct {
 	RelyingParties RelyingPartyResolver
 
 	SingleLogout       string        // address of the logout service; "" = no logout
+	LogoutBySOAP       bool          // the same address takes logout requests by SOAP too
 	ArtifactResolution string        // address of the SOAP service that serves artifacts; "" = no artifacts
 	OtherDestinations  []string      // further addresses that requests may name as Destination
 	RequireSigned      bool          // refuse unsigned requests of everybody
@@ -119,6 +120,9 @@ func (idp *IdentityProvider) Metadata() *Metadata {
 		if idp.cfg.SingleLogout != "" {
 			d.SingleLogout = append(d.SingleLogout, Endpoint{Binding: b, Location: idp.cfg.SingleLogout})
 		}
+	}
+	if idp.cfg.SingleLogout != "" && idp.cfg.LogoutBySOAP {
+		d.SingleLogout = append(d.SingleLogout, Endpoint{Binding: BindingSOAP, Location: idp.cfg.SingleLogout})
 	}
 	m := &Metadata{EntityID: idp.cfg.EntityID, IDP: d, Organization: idp.cfg.Organization, Contacts: idp.cfg.Contacts}
 	if idp.cfg.MetadataValidity > 0 {

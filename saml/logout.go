@@ -10,6 +10,7 @@ import (
 
 	"github.com/adfedkit/adfedkit/internal/clock"
 	"github.com/adfedkit/adfedkit/internal/xmldsig"
+	"github.com/adfedkit/adfedkit/internal/xmlenc"
 	"github.com/adfedkit/adfedkit/internal/xmlgate"
 )
 
@@ -73,8 +74,9 @@ type LogoutServiceConfig struct {
 	Peer      func(ctx context.Context, entityID string) (LogoutPeer, error)
 	Replay    ReplayStore
 
-	ClockSkew time.Duration // 0 = 3 min, at most 10 min
-	Now       func() time.Time
+	DecryptionKeys []crypto.Decrypter // for an EncryptedID in a request
+	ClockSkew      time.Duration      // 0 = 3 min, at most 10 min
+	Now            func() time.Time
 }
 
 // LogoutService builds and verifies the messages of single logout for either role (profiles 4.4).
@@ -132,7 +134,10 @@ func (l *LogoutService) AcceptRequest(ctx context.Context, m *Message) (*LogoutR
 		}
 	}
 	r.Reason, _ = el.Attr("Reason")
-	if err := r.readSubject(el); err != nil {
+	if r.NameID, err = l.nameID(el, peer); err != nil {
+		return nil, peer, err
+	}
+	if err := r.readIndexes(el); err != nil {
 		return nil, peer, err
 	}
 	if err := l.cfg.Replay.UseOnce(ctx, replayKey("logout", h.issuer, h.id), until.Add(2*l.cfg.ClockSkew)); err != nil {
@@ -144,15 +149,38 @@ func (l *LogoutService) AcceptRequest(ctx context.Context, m *Message) (*LogoutR
 	return r, peer, nil
 }
 
-func (r *LogoutRequest) readSubject(el xmlgate.Elem) error {
-	id, n := el.Only(nsAssertion, "NameID")
-	if n != 1 {
-		return reject(ReasonNameID, "a LogoutRequest must have one NameID", nil)
+// nameID reads whom the request means: a NameID, or an EncryptedID for one of our keys (core 3.7.1).
+func (l *LogoutService) nameID(el xmlgate.Elem, peer LogoutPeer) (NameID, error) {
+	name, n := el.Only(nsAssertion, "NameID")
+	enc, m := el.Only(nsAssertion, "EncryptedID")
+	if n+m != 1 {
+		return NameID{}, reject(ReasonNameID, "a LogoutRequest must have one NameID", nil)
 	}
-	var err error
-	if r.NameID, err = readPlainNameID(id); err != nil {
-		return err
+	if m == 1 {
+		if len(l.cfg.DecryptionKeys) == 0 {
+			return NameID{}, reject(ReasonDecrypt, "", nil)
+		}
+		plain, _, err := newDecrypter(l.cfg.DecryptionKeys, peer.Algorithms).Decrypt(enc, &xmlenc.Budget{})
+		if errors.Is(err, xmlenc.ErrAlgorithm) {
+			return NameID{}, reject(ReasonEncryptionAlgorithm, "", err)
+		}
+		if err != nil {
+			return NameID{}, reject(ReasonDecrypt, "", err)
+		}
+		doc, err := xmlgate.ParseIn(plain, xmlgate.Limits{}, enc)
+		if err != nil || !doc.Root().Is(nsAssertion, "NameID") {
+			return NameID{}, reject(ReasonDecrypt, "", nil)
+		}
+		name = doc.Root()
 	}
+	id, err := readNameID(name)
+	if err == nil && len(id.Value) > maxNameText {
+		return NameID{}, reject(ReasonNameID, "NameID is too long", nil)
+	}
+	return id, err
+}
+
+func (r *LogoutRequest) readIndexes(el xmlgate.Elem) error {
 	for c := range el.Children() {
 		if !c.Is(nsProtocol, "SessionIndex") {
 			continue

@@ -253,7 +253,11 @@ func (sp *ServiceProvider) log(ctx context.Context, err error, idp string) {
 }
 
 func (sp *ServiceProvider) decrypter(p AlgorithmPolicy) *xmlenc.Decrypter {
-	return &xmlenc.Decrypter{Keys: sp.cfg.DecryptionKeys, Policy: xmlenc.Policy{
+	return newDecrypter(sp.cfg.DecryptionKeys, p)
+}
+
+func newDecrypter(keys []crypto.Decrypter, p AlgorithmPolicy) *xmlenc.Decrypter {
+	return &xmlenc.Decrypter{Keys: keys, Policy: xmlenc.Policy{
 		RefuseCBC: p.RefuseCBC, TripleDES: p.InsecureAllowTripleDES, RSA15: p.InsecureAllowRSA15, WrongDigestURI: p.AllowWrongOAEPDigestURI,
 	}}
 }

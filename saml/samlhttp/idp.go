@@ -71,6 +71,8 @@ type IdentityProviderConfig struct {
 	RequireSigned     bool             // refuse unsigned requests of everybody
 	AssertionLifetime time.Duration    // 0 = 60 min
 	NotBeforeSkew     time.Duration    // 0 = none
+	BackChannel       bool             // logout by SOAP: offered, and used first with relying parties that offer it
+	HTTPClient        *http.Client     // for the back channel; nil = 10 s, system roots, no redirects
 	Artifacts         bool             // offer the HTTP-Artifact binding for responses
 	Organization      *saml.Organization
 	Pages             Pages                        // nil = the default pages
@@ -115,6 +117,7 @@ func NewIdentityProvider(cfg IdentityProviderConfig) (*IdentityProvider, error) 
 	cfg.fill(base)
 	core := saml.IdentityProviderConfig{
 		EntityID: cfg.EntityID, Keys: cfg.Keys, SingleSignOn: cfg.BaseURL + PathSignOn, SingleLogout: cfg.BaseURL + PathSignOn,
+		LogoutBySOAP:   cfg.BackChannel,
 		RelyingParties: cfg.RelyingParties, RequireSigned: cfg.RequireSigned, AssertionLifetime: cfg.AssertionLifetime,
 		NotBeforeSkew: cfg.NotBeforeSkew, Organization: cfg.Organization, Now: cfg.Now, Logger: cfg.Logger,
 	}
@@ -161,6 +164,9 @@ func (c *IdentityProviderConfig) fill(base *url.URL) {
 	}
 	if c.Pages == nil {
 		c.Pages = DefaultPages()
+	}
+	if c.HTTPClient == nil {
+		c.HTTPClient = newBackChannel()
 	}
 	if c.Source == nil {
 		c.Source = connectionSource

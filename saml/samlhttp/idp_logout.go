@@ -94,13 +94,105 @@ func (p *IdentityProvider) startLogout(w http.ResponseWriter, r *http.Request, i
 	}
 	p.jar.clear(w, r, sessionCookie)
 	p.cfg.Logger.LogAttrs(r.Context(), slog.LevelInfo, "signed out", slog.Int("participants", len(s.Participants)))
-	run := &LogoutRun{Initiator: req}
-	for _, q := range s.Participants {
-		if req == nil || q.EntityID != req.Issuer {
-			run.Pending = append(run.Pending, q)
+	run := &LogoutRun{Initiator: req, Pending: others(s, req)}
+	p.tellDirectly(r.Context(), run)
+	p.goRound(w, r, rand.Text(), run)
+}
+
+// tellDirectly tells the pending parties that can be told by SOAP and leaves the others pending. A party that has an address for
+// the browser too gets a second chance there when the call fails.
+func (p *IdentityProvider) tellDirectly(ctx context.Context, run *LogoutRun) {
+	var left []Participant
+	for _, q := range run.Pending {
+		rp, err := p.cfg.RelyingParties.RelyingParty(ctx, q.EntityID)
+		if err != nil {
+			left = append(left, q)
+			continue
+		}
+		_, err = rp.LogoutPeer().FrontChannel()
+		browser := err == nil
+		if browser && !p.cfg.BackChannel {
+			left = append(left, q)
+			continue
+		}
+		if err := p.tell(ctx, rp.LogoutPeer(), q); err != nil {
+			left = append(left, q)
 		}
 	}
-	p.goRound(w, r, rand.Text(), run)
+	run.Pending = left
+}
+
+// tell sends one request by SOAP and reads the answer.
+func (p *IdentityProvider) tell(ctx context.Context, peer saml.LogoutPeer, q Participant) error {
+	req := p.logout.NewRequest(q.NameID, q.SessionIndex)
+	envelope, to, err := p.logout.RequestEnvelope(peer, req)
+	if err != nil {
+		return err
+	}
+	answer, err := soapCall(ctx, p.cfg.HTTPClient, to, envelope)
+	if err != nil {
+		return err
+	}
+	m, err := saml.UnwrapSOAP(answer)
+	if err != nil {
+		return err
+	}
+	resp, err := p.logout.AcceptResponse(ctx, m, q.EntityID, req.ID)
+	if err == nil && resp.Status != saml.StatusSuccess {
+		err = errNotLoggedOut
+	}
+	return err
+}
+
+var errNotLoggedOut = errors.New("samlhttp: the relying party did not end its session")
+
+// soapLogout serves a LogoutRequest that a relying party sends without the browser: the session ends, parties that can be told by
+// SOAP are told, and the answer says whether somebody was left.
+func (p *IdentityProvider) soapLogout(w http.ResponseWriter, r *http.Request) {
+	envelope, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxSOAPBody))
+	if err != nil {
+		soapFault(w, http.StatusBadRequest)
+		return
+	}
+	var req *saml.LogoutRequest
+	m, err := saml.UnwrapSOAP(envelope)
+	if err == nil {
+		req, _, err = p.logout.AcceptRequest(r.Context(), m)
+	}
+	if err != nil {
+		logRefusal(r, p.cfg.Logger, pageFor(err))
+		soapFault(w, http.StatusInternalServerError)
+		return
+	}
+	resp := p.logout.NewResponse(req, saml.StatusSuccess, "")
+	id, s, err := p.sessionFor(r, req)
+	if err == nil {
+		err = p.sessions.Delete(r.Context(), id)
+	}
+	switch {
+	case errors.Is(err, ErrNoSession):
+		resp = p.logout.NewResponse(req, saml.StatusResponder, saml.StatusUnknownPrincipal)
+	case err != nil:
+		soapFault(w, http.StatusInternalServerError)
+		return
+	default:
+		run := &LogoutRun{Pending: others(s, req)}
+		p.tellDirectly(r.Context(), run)
+		if len(run.Pending) > 0 {
+			resp.SecondStatus = saml.StatusPartialLogout
+		}
+	}
+	answer, err := p.logout.ResponseEnvelope(resp)
+	if err != nil {
+		soapFault(w, http.StatusInternalServerError)
+		return
+	}
+	writeSOAP(w, http.StatusOK, answer)
+}
+
+// others lists the participants besides whoever asked.
+func others(s IdentitySession, req *saml.LogoutRequest) []Participant {
+	return slices.DeleteFunc(slices.Clone(s.Participants), func(q Participant) bool { return req != nil && q.EntityID == req.Issuer })
 }
 
 // logoutResponse takes the answer of the party that was asked and goes on.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/adfedkit/adfedkit/saml"
@@ -47,6 +48,10 @@ func readForm(w http.ResponseWriter, r *http.Request) error {
 
 // signOn serves /adfs/ls/: requests to sign in or out by redirect or POST, and the forms of the sign-in itself.
 func (p *IdentityProvider) signOn(w http.ResponseWriter, r *http.Request) {
+	if p.cfg.BackChannel && r.Method == http.MethodPost && strings.Contains(r.Header.Get("Content-Type"), "xml") {
+		p.soapLogout(w, r)
+		return
+	}
 	if err := readForm(w, r); err != nil {
 		p.refuse(w, r, err)
 		return

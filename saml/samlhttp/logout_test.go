@@ -236,3 +236,65 @@ func TestArtifact(t *testing.T) {
 func noPeers(context.Context, string) (saml.LogoutPeer, error) {
 	return saml.LogoutPeer{}, saml.ErrNotFound
 }
+
+// TestBackChannelRound: relying parties that offer SOAP are told without the browser, those that do not through it.
+func TestBackChannelRound(t *testing.T) {
+	t.Parallel()
+	lab := start(t, samltest.Config{IdentityProvider: func(c *samlhttp.IdentityProviderConfig) { c.BackChannel = true }})
+	soapOnly := third(t, lab, func(rp *saml.RelyingParty) { rp.SingleLogout = rp.SingleLogout[2:] })
+	b := alice()
+	open(t, b, lab.SPURL+"/deep")
+	open(t, b, soapOnly.SPURL+"/deep")
+	kept := withCookies(t, b, soapOnly.SPURL+"/")
+	p := open(t, b, lab.IdPURL+samlhttp.PathSignOn+"?wa=wsignout1.0")
+	require.Contains(t, p.Body, "You have signed out.")
+	_, err := soapOnly.SP.Session(kept)
+	require.ErrorIs(t, err, samlhttp.ErrNoSession)
+	require.False(t, session(t, lab, b))
+}
+
+func TestLogoutBySOAPAtTheIdentityProvider(t *testing.T) {
+	t.Parallel()
+	key, err := samltest.NewECKeyPair("sp")
+	require.NoError(t, err)
+	lab := start(t, samltest.Config{
+		ServiceProvider:  func(c *samlhttp.ServiceProviderConfig) { c.Key = &key },
+		IdentityProvider: func(c *samlhttp.IdentityProviderConfig) { c.BackChannel = true },
+	})
+	idp, err := samlhttp.NewPartner(lab.IdP.Core().Metadata())
+	require.NoError(t, err)
+	peer := saml.LogoutPeer{EntityID: idp.Trust.EntityID, Certificates: idp.Trust.Certificates, SingleLogout: idp.SingleLogout}
+	service, err := saml.NewLogoutService(saml.LogoutServiceConfig{
+		EntityID: lab.SP.EntityID(), Key: key, Locations: []string{lab.SPURL + samlhttp.PathSLO}, Replay: saml.NewMemoryReplayStore(0, nil),
+		Peer: func(context.Context, string) (saml.LogoutPeer, error) { return peer, nil },
+	})
+	require.NoError(t, err)
+	b := alice()
+	open(t, b, lab.SPURL+"/deep")
+	s, err := lab.SP.Session(withCookies(t, b, lab.SPURL+"/"))
+	require.NoError(t, err)
+	ask := func(index string) *saml.LogoutResponse {
+		req := service.NewRequest(s.NameID, index)
+		envelope, to, err := service.RequestEnvelope(peer, req)
+		require.NoError(t, err)
+		resp, err := http.Post(to, "text/xml", bytes.NewReader(envelope))
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		m, err := saml.UnwrapSOAP(body)
+		require.NoError(t, err)
+		answer, err := service.AcceptResponse(t.Context(), m, peer.EntityID, req.ID)
+		require.NoError(t, err)
+		return answer
+	}
+	require.Equal(t, saml.StatusUnknownPrincipal, ask("_other").SecondStatus)
+	require.Equal(t, saml.StatusSuccess, ask(s.SessionIndex).Status)
+	require.Equal(t, saml.StatusUnknownPrincipal, ask(s.SessionIndex).SecondStatus, "the session is over")
+	b.User = ""
+	require.Contains(t, open(t, b, initiated(lab)).Body, `name="Password"`)
+	resp, err := http.Post(lab.IdPURL+samlhttp.PathSignOn, "text/xml", strings.NewReader("<x/>"))
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusInternalServerError, resp.StatusCode)
+}

@@ -103,7 +103,7 @@ func NewServiceProvider(cfg ServiceProviderConfig) (*ServiceProvider, error) {
 	}
 	p.logout, err = saml.NewLogoutService(saml.LogoutServiceConfig{
 		EntityID: cfg.EntityID, Key: *cfg.Key, Locations: []string{cfg.BaseURL + PathSLO}, Peer: p.logoutPeer(""), Replay: cfg.Replay,
-		ClockSkew: cfg.ClockSkew, Now: cfg.Now,
+		DecryptionKeys: cfg.DecryptionKeys, ClockSkew: cfg.ClockSkew, Now: cfg.Now,
 	})
 	return p, err
 }

@@ -261,7 +261,7 @@ func (p *ServiceProvider) fetchArtifact(ctx context.Context, partner Partner, to
 	if err != nil {
 		return nil, err
 	}
-	answer, err := p.call(ctx, to, envelope)
+	answer, err := soapCall(ctx, p.cfg.HTTPClient, to, envelope)
 	if err != nil {
 		return nil, err
 	}
@@ -270,8 +270,8 @@ func (p *ServiceProvider) fetchArtifact(ctx context.Context, partner Partner, to
 	})
 }
 
-// call posts an envelope and returns the answer's.
-func (p *ServiceProvider) call(ctx context.Context, to string, envelope []byte) ([]byte, error) {
+// soapCall posts an envelope and returns that of the answer.
+func soapCall(ctx context.Context, client *http.Client, to string, envelope []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, backChannelTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(envelope))
@@ -280,7 +280,7 @@ func (p *ServiceProvider) call(ctx context.Context, to string, envelope []byte) 
 	}
 	req.Header.Set("Content-Type", "text/xml; charset=utf-8")
 	req.Header.Set("SOAPAction", `"http://www.oasis-open.org/committees/security"`)
-	resp, err := p.cfg.HTTPClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}
