@@ -60,7 +60,7 @@ type Reader interface {
 	UserByID(ctx context.Context, id string) (*User, error)
 	UserByName(ctx context.Context, folded string) (*User, error)
 	UsersByEmail(ctx context.Context, folded string, limit int) ([]*User, error) // primary addresses
-	SharedEmails(ctx context.Context, folded []string) ([]string, error) // those that more than one user has
+	SharedEmails(ctx context.Context, folded []string) ([]string, error)         // those that more than one user has
 	GroupByID(ctx context.Context, id string) (*Group, error)
 	GroupByName(ctx context.Context, folded string) (*Group, error)
 	Lookup(ctx context.Context, by By, scope, value string) (Ref, error)
