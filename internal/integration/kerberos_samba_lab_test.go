@@ -1,0 +1,261 @@
+//go:build lab
+
+package integration_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/adfedkit/adfedkit/kerberos"
+	"github.com/adfedkit/adfedkit/kerberos/spnego"
+)
+
+// sambaRealm describes one forest of the lab; prefix is ADLAB or ADLAB2.
+func sambaRealm(t *testing.T, prefix string) kerberos.Realm {
+	t.Helper()
+	return kerberos.Realm{
+		Name: labEnv(t, prefix+"_REALM"), NetBIOS: labEnv(t, prefix+"_NETBIOS"), KDCs: []string{labEnv(t, prefix+"_KDC")},
+		KPasswd: []string{labEnv(t, prefix+"_KPASSWD")}, LearnDomainSID: true,
+	}
+}
+
+func labKeytab(t *testing.T, path string) *kerberos.Keytab {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	require.NoError(t, err)
+	kt, err := kerberos.ParseKeytab(raw)
+	require.NoError(t, err)
+	return kt
+}
+
+func sambaAuthenticator(t *testing.T, change func(*kerberos.AuthenticatorConfig)) *kerberos.Authenticator {
+	t.Helper()
+	corp, partner := sambaRealm(t, "ADLAB"), sambaRealm(t, "ADLAB2")
+	corp.UPNSuffixes = []string{"brand.example"}
+	cfg := kerberos.AuthenticatorConfig{
+		Realms:  []kerberos.Realm{corp, partner},
+		Service: kerberos.Service{SPN: labEnv(t, "ADLAB_SPN"), Keytab: labKeytab(t, labEnv(t, "ADLAB_KEYTAB"))},
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	a, err := kerberos.NewAuthenticator(cfg)
+	require.NoError(t, err)
+	return a
+}
+
+func krbReason(err error) string {
+	if ae, ok := errors.AsType[*kerberos.AuthError](err); ok {
+		return string(ae.Reason)
+	}
+	if err == nil {
+		return "accepted"
+	}
+	return err.Error()
+}
+
+// TestKerberosSambaTable is the conformance table of package kerberos against two Samba forests with a trust.
+func TestKerberosSambaTable(t *testing.T) {
+	t.Parallel()
+	a := sambaAuthenticator(t, nil)
+	pw := labEnv(t, "ADLAB_USER_PASS")
+	for _, c := range []struct{ user, password, want, principal string }{
+		{`CORP\alice`, pw, "accepted", "alice@CORP.EXAMPLE.TEST"},
+		{`corp\ALICE`, pw, "accepted", "alice@CORP.EXAMPLE.TEST"},
+		{"Alice@Corp.Example.Test", pw, "accepted", "alice@CORP.EXAMPLE.TEST"},
+		{"carol.clark@brand.example", pw, "accepted", "carol@CORP.EXAMPLE.TEST"},
+		{`CORP\carol`, pw, "accepted", "carol@CORP.EXAMPLE.TEST"},
+		{`CORP\josé`, pw, "accepted", "josé@CORP.EXAMPLE.TEST"},
+		{`CORP\quote`, pw, "accepted", "quote@CORP.EXAMPLE.TEST"},
+		{`CORP\nopreauth`, pw, "accepted", "nopreauth@CORP.EXAMPLE.TEST"},
+		{`CORP\neverexp`, pw, "accepted", "neverexp@CORP.EXAMPLE.TEST"},
+		{`CORP\protected`, pw, "accepted", "protected@CORP.EXAMPLE.TEST"},
+		{`PARTNER\alice`, pw, "accepted", "alice@PARTNER.EXAMPLE.TEST"}, // over the trust to CORP's service
+		{"bob@partner.example.test", pw, "accepted", "bob@PARTNER.EXAMPLE.TEST"},
+		{`CORP\alice`, "wrong", "bad_credentials", ""},
+		{`PARTNER\alice`, "wrong", "bad_credentials", ""},
+		{`CORP\nopreauth`, "wrong", "bad_credentials", ""},
+		{`CORP\nobody`, pw, "bad_credentials", ""},
+		{"nobody@brand.example", pw, "bad_credentials", ""},
+		{`CORP\dave`, pw, "not_allowed", ""}, // disabled: the ticket alone does not tell
+		{`CORP\dave`, "wrong", "bad_credentials", ""},
+		{`CORP\erin`, pw, "password_expired", ""},
+		{`CORP\erin`, "wrong", "bad_credentials", ""},
+		{`CORP\grace`, pw, "password_expired", ""}, // must change: the same code
+		{`CORP\heidi`, pw, "not_allowed", ""},
+		{`CORP\smartcard`, pw, "bad_credentials", ""},
+		{`PARTNER\dave`, pw, "not_allowed", ""},
+		{"alice", pw, "domain_required", ""},
+		{`NOWHERE\alice`, pw, "unknown_domain", ""},
+	} {
+		id, err := a.Password(t.Context(), c.user, []byte(c.password))
+		require.Equal(t, c.want, krbReason(err), "%s %v", c.user, errors.Unwrap(err))
+		if id == nil {
+			continue
+		}
+		require.Equal(t, c.principal, id.Principal, c.user)
+		require.True(t, strings.HasPrefix(id.SID, "S-1-5-21-"), "%s: SID %q, removed %v", c.user, id.SID, id.FilteredSIDs)
+		require.Contains(t, id.GroupSIDs, id.PrimaryGroupSID)
+		require.True(t, id.KDCVerified)
+	}
+	locked := "not_allowed"
+	for range 12 { // until the domain's policy locks the account again
+		_, _ = a.Password(t.Context(), `CORP\frank`, []byte("wrong"))
+	}
+	_, err := a.Password(t.Context(), `CORP\frank`, []byte(pw))
+	require.Equal(t, locked, krbReason(err))
+}
+
+func TestKerberosSambaEncryptionTypes(t *testing.T) {
+	t.Parallel()
+	pw := []byte(labEnv(t, "ADLAB_USER_PASS"))
+	for _, et := range []int32{17, 18} {
+		a := sambaAuthenticator(t, func(c *kerberos.AuthenticatorConfig) { c.EncTypes = []int32{et} })
+		_, err := a.Password(t.Context(), `CORP\alice`, pw)
+		if et == 18 {
+			require.NoError(t, err)
+			continue
+		}
+		require.Equal(t, "kdc_not_trusted", krbReason(err), "the service's ticket has a type that was not allowed")
+	}
+	wrong := sambaAuthenticator(t, func(c *kerberos.AuthenticatorConfig) {
+		kt, err := kerberos.DeriveKeytab(c.Service.SPN, c.Realms[0].Name, "", []byte("not the key"), 2)
+		require.NoError(t, err)
+		c.Service.Keytab = kt
+	})
+	_, err := wrong.Password(t.Context(), `CORP\alice`, pw)
+	require.Equal(t, "kdc_not_trusted", krbReason(err))
+}
+
+// The password of a throw-away account is changed, also when it must be.
+func TestKerberosSambaChangePassword(t *testing.T) {
+	t.Parallel()
+	a := sambaAuthenticator(t, nil)
+	user, first, second := "kpw-user", "First-Garden-1", "Second-Garden-2"
+	conf := "--configfile=" + filepath.Join(labEnv(t, "ADLAB_STATE"), "dc1", "etc", "smb.conf")
+	tool := func(args ...string) ([]byte, error) {
+		return exec.Command("samba-tool", append(append([]string{"user"}, args...), conf)...).CombinedOutput() //nolint:gosec // test
+	}
+	_, _ = tool("delete", user)
+	out, err := tool("create", user, first)
+	require.NoError(t, err, string(out))
+	t.Cleanup(func() { _, _ = tool("delete", user) })
+	_, err = a.Password(t.Context(), `CORP\`+user, []byte(first))
+	require.NoError(t, err)
+	err = a.ChangePassword(t.Context(), `CORP\`+user, []byte("wrong"), []byte(second))
+	require.Equal(t, "bad_credentials", krbReason(err))
+	err = a.ChangePassword(t.Context(), `CORP\`+user, []byte(first), []byte("x"))
+	require.ErrorIs(t, err, kerberos.ErrPasswordRejected)
+	out, err = tool("setpassword", user, "--newpassword="+first, "--must-change-at-next-login")
+	require.NoError(t, err, string(out))
+	_, err = a.Password(t.Context(), `CORP\`+user, []byte(first))
+	require.Equal(t, "password_expired", krbReason(err))
+	require.NoError(t, a.ChangePassword(t.Context(), `CORP\`+user, []byte(first), []byte(second)))
+	_, err = a.Password(t.Context(), `CORP\`+user, []byte(second))
+	require.NoError(t, err)
+}
+
+// curl with a ticket of each forest passes the middleware; a ticket twice, for another service or none does not.
+func TestKerberosSambaCurl(t *testing.T) {
+	t.Parallel()
+	srv := negotiateServer(t, labKeytab(t, labEnv(t, "ADLAB_KEYTAB")), nil)
+	host := "web.corp.example.test"
+	for _, c := range []struct{ principal, want string }{
+		{"alice@CORP.EXAMPLE.TEST", "hello alice@CORP.EXAMPLE.TEST"}, {"alice@PARTNER.EXAMPLE.TEST", "hello alice@PARTNER.EXAMPLE.TEST"}, {"", "401"},
+	} {
+		env := kinit(t, labEnv(t, "ADLAB_KRB5_CONF"), c.principal, labEnv(t, "ADLAB_USER_PASS"))
+		require.Contains(t, curlNegotiate(t, env, srv.URL, host), c.want, c.principal)
+	}
+}
+
+// TestAdloginSamba drives the program with LDAP behind it: the kinds of revocation are told apart.
+func TestAdloginSamba(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	domain := func(prefix, keytab string) map[string]any {
+		return map[string]any{
+			"dns": labEnv(t, prefix+"_DOMAIN"), "netbios": labEnv(t, prefix+"_NETBIOS"), "kdcs": []string{labEnv(t, prefix+"_KDC")}, "ldap": []string{labEnv(t, prefix+"_LDAP")},
+			"caFile": labEnv(t, "ADLAB_CA"), "bind": map[string]any{"method": "gssapi", "user": "svc-sync@" + labEnv(t, prefix+"_REALM"), "keytabFile": labEnv(t, keytab)},
+		}
+	}
+	cfg := map[string]any{
+		"domains": []any{domain("ADLAB", "ADLAB_SYNC_KEYTAB"), domain("ADLAB2", "ADLAB2_SYNC_KEYTAB")},
+		"service": map[string]any{"spn": labEnv(t, "ADLAB_SPN"), "keytabFile": labEnv(t, "ADLAB_KEYTAB")},
+	}
+	raw, err := json.Marshal(cfg)
+	require.NoError(t, err)
+	path := filepath.Join(dir, "AD.json")
+	require.NoError(t, os.WriteFile(path, raw, 0o600))
+	for user, want := range map[string]string{
+		`CORP\dave`: "account_disabled", `CORP\erin`: "password_expired", `CORP\grace`: "password_must_change", `CORP\heidi`: "account_expired",
+		`PARTNER\dave`: "account_disabled", "alice": "domain_required", "nobody": "bad_credentials", `CORP\bob`: "",
+	} {
+		r := runProgram(t, labEnv(t, "ADLAB_USER_PASS")+"\n", "adlogin", "-config", path, user)
+		var out struct {
+			Authenticated bool   `json:"authenticated"`
+			Reason        string `json:"reason"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(r.stdout), &out), r.stderr)
+		require.Equal(t, want, out.Reason, "%s: %s", user, r.stderr)
+		require.Equal(t, want == "", out.Authenticated)
+	}
+}
+
+// negotiateServer is the middleware in front of a page that greets; any HTTP principal of the keytab is ours.
+func negotiateServer(t *testing.T, kt *kerberos.Keytab, change func(*kerberos.AcceptorConfig)) *httptest.Server {
+	t.Helper()
+	cfg := kerberos.AcceptorConfig{Keytab: kt, SPNs: []string{"HTTP/*"}, AnyRealm: true, Replay: kerberos.NewReplayCache(kerberos.MemoryReplayConfig{})}
+	if change != nil {
+		change(&cfg)
+	}
+	acc, err := kerberos.NewAcceptor(cfg)
+	require.NoError(t, err)
+	mw, err := spnego.NewMiddleware(spnego.Config{Acceptor: acc, Fallback: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "<form>sign in</form>")
+	})})
+	require.NoError(t, err)
+	srv := httptest.NewServer(mw(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, _ := spnego.IdentityFrom(r.Context())
+		_, _ = fmt.Fprintln(w, "hello", id.Principal)
+	})))
+	t.Cleanup(srv.Close)
+	return srv
+}
+
+// kinit gets a ticket into a cache of its own and returns the environment that uses it; "" means no ticket.
+func kinit(t *testing.T, conf, principal, password string) []string {
+	t.Helper()
+	env := append(os.Environ(), "KRB5_CONFIG="+conf, "KRB5CCNAME=FILE:"+filepath.Join(t.TempDir(), "cc"))
+	if principal == "" {
+		return env
+	}
+	cmd := exec.CommandContext(t.Context(), "kinit", principal)
+	cmd.Env, cmd.Stdin = env, strings.NewReader(password+"\n")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	return env
+}
+
+// curlNegotiate gets a page with curl's Negotiate and returns it with the status.
+func curlNegotiate(t *testing.T, env []string, url, host string) string {
+	t.Helper()
+	_, port, ok := strings.Cut(strings.TrimPrefix(url, "http://"), ":")
+	require.True(t, ok)
+	cmd := exec.CommandContext(t.Context(), "curl", "-s", "--noproxy", "*", "--negotiate", "-u", ":", "--max-time", "20", "--resolve", host+":"+port+":127.0.0.1", //nolint:gosec // test
+		"-w", "\nstatus %{http_code}\n", "http://"+host+":"+port+"/")
+	cmd.Env = env
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	return string(out)
+}
