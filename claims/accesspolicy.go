@@ -90,7 +90,7 @@ func (p *AccessPolicy) Check() error {
 	return nil
 }
 
-func (c *AccessCondition) check() error {
+func (c *AccessCondition) check() error { //nolint:cyclop // one case for each kind
 	if c.Parameter {
 		return errors.New("a condition waits for its parameter")
 	}

@@ -103,7 +103,7 @@ func (s *claimSet) insert(c *Claim, keepAll bool) (pos int32, added bool) {
 	}
 	value := maphash.String(s.seed, c.Value)
 	h := s.hash(c, value)
-	mask := uint64(len(s.slots) - 1)
+	mask := uint64(len(s.slots) - 1) //nolint:gosec // a length
 	i := h & mask
 	for ; s.slots[i] != 0; i = (i + 1) & mask {
 		at := s.slots[i] - 1
@@ -127,13 +127,13 @@ func (s *claimSet) push(c *Claim, h, value uint64) int32 {
 
 func (s *claimSet) grow() {
 	s.slots = make([]int32, 2*len(s.slots))
-	mask := uint64(len(s.slots) - 1)
+	mask := uint64(len(s.slots) - 1) //nolint:gosec // a length
 	for pos, h := range s.hashes {
 		i := h & mask
 		for s.slots[i] != 0 {
 			i = (i + 1) & mask
 		}
-		s.slots[i] = int32(pos) + 1 //nolint:gosec // bounded by Limits.Claims
+		s.slots[i] = int32(pos) + 1
 	}
 }
 

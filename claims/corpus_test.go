@@ -2,7 +2,6 @@ package claims_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,26 +22,26 @@ type corpusEntry struct {
 	lint       string // or errors, as CODE@LINE:COL
 }
 
-func readCorpus(t testing.TB) []corpusEntry {
-	t.Helper()
+func readCorpus(tb testing.TB) []corpusEntry {
+	tb.Helper()
 	index, err := os.ReadFile(filepath.Join(corpus, "INDEX.tsv"))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	var out []corpusEntry
 	for i, line := range strings.Split(strings.TrimSuffix(string(index), "\n"), "\n") {
 		if i == 0 {
 			continue
 		}
 		col := strings.Split(line, "\t")
-		require.Len(t, col, 4)
+		require.Len(tb, col, 4)
 		text, err := os.ReadFile(filepath.Join(corpus, col[0]))
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		e := corpusEntry{file: col[0], text: string(text), valid: col[1] == "valid", lint: col[3]}
 		if col[2] == "cta" {
 			e.opts.Dialect = claims.DialectCTA
 		}
 		out = append(out, e)
 	}
-	require.Greater(t, len(out), 60)
+	require.Greater(tb, len(out), 60)
 	return out
 }
 
@@ -194,5 +193,4 @@ func TestClaimJSON(t *testing.T) {
 	for _, bad := range []string{`{"Type":1}`, `{"Type":"t","Properties":[]}`, `"t"`} {
 		require.Error(t, json.Unmarshal([]byte(bad), &c))
 	}
-	require.False(t, errors.Is(errors.New("x"), claims.ErrRules))
 }

@@ -59,7 +59,7 @@ func (c *checker) ctaSelector(sel *Selector) {
 	}
 }
 
-func (c *checker) ctaNewClaim(r *Rule, s *NewClaim) {
+func (c *checker) ctaNewClaim(r *Rule, s *NewClaim) { //nolint:cyclop // one list of checks
 	where := [3]int{-1, -1, -1}
 	for i, a := range s.Assigns {
 		p := a.Property

@@ -16,7 +16,6 @@ import (
 // gen makes random rules over few types and values, so that they meet.
 type gen struct {
 	*rand.Rand
-	cta   bool
 	tags  []string
 	depth int
 }
@@ -203,6 +202,7 @@ func TestAgainstReference(t *testing.T) {
 }
 
 func compareOnce(t *testing.T, worker, seed uint64) bool {
+	t.Helper()
 	g := &gen{Rand: rand.New(rand.NewPCG(worker, seed))}
 	opts := claims.Options{KeepDuplicates: g.IntN(8) == 0}
 	var text strings.Builder

@@ -285,10 +285,10 @@ func TestErrorValues(t *testing.T) {
 	require.NoError(t, claims.Check(mustParse(t, `=> issue(Type = "a");`), claims.Options{}))
 }
 
-func mustParse(t testing.TB, text string) *claims.RuleSet {
-	t.Helper()
+func mustParse(tb testing.TB, text string) *claims.RuleSet {
+	tb.Helper()
 	rs, err := claims.Parse(text, claims.Options{})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return rs
 }
 

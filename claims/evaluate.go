@@ -106,7 +106,7 @@ func (e *run) evaluate(ctx context.Context, in []Claim, stores Stores) (Result, 
 		}
 	}
 	for i := range e.p.rules {
-		if err := e.runRule(&e.p.rules[i]); err != nil {
+		if err := e.runRule(&e.p.rules[i]); err != nil { //nolint:contextcheck // the run carries the context
 			return Result{}, err
 		}
 	}

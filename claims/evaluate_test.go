@@ -13,10 +13,10 @@ import (
 	"github.com/adfedkit/adfedkit/claims"
 )
 
-func compile(t testing.TB, text string, opts claims.Options) *claims.Program {
-	t.Helper()
+func compile(tb testing.TB, text string, opts claims.Options) *claims.Program {
+	tb.Helper()
 	p, err := claims.CompileText(text, opts)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return p
 }
 

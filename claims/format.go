@@ -10,13 +10,13 @@ func Format(rs *RuleSet) string {
 	var w printer
 	for i, r := range rs.Rules {
 		if i > 0 {
-			w.WriteByte('\n')
+			w.WriteString("\n")
 		}
 		w.rule(r)
 	}
 	for i, c := range rs.Comments {
 		if i == 0 && len(rs.Rules) > 0 {
-			w.WriteByte('\n')
+			w.WriteString("\n")
 		}
 		w.WriteString(c + "\n")
 	}
@@ -30,7 +30,11 @@ func FormatRule(r *Rule) string {
 	return w.String()
 }
 
-type printer struct{ strings.Builder }
+// printer cannot fail: a strings.Builder does not.
+type printer struct{ b strings.Builder }
+
+func (w *printer) WriteString(s string) { _, _ = w.b.WriteString(s) }
+func (w *printer) String() string       { return w.b.String() }
 
 func (w *printer) rule(r *Rule) {
 	for _, c := range r.Comments {
@@ -45,14 +49,14 @@ func (w *printer) rule(r *Rule) {
 		}
 		w.WriteString("@" + name + " = ")
 		w.expr(a.Value)
-		w.WriteByte('\n')
+		w.WriteString("\n")
 	}
 	for i, c := range r.Conditions {
 		if i > 0 {
 			w.WriteString(" && ")
 		}
 		w.condition(c)
-		w.WriteByte('\n')
+		w.WriteString("\n")
 	}
 	w.WriteString(" => ")
 	w.statement(r.Statement)
@@ -72,7 +76,7 @@ func (w *printer) condition(c Condition) {
 		}
 		w.WriteString("exists(")
 		w.selector(c.Selector)
-		w.WriteByte(')')
+		w.WriteString(")")
 	case *Count:
 		w.WriteString("count(")
 		w.selector(c.Selector)
@@ -88,7 +92,7 @@ func (w *printer) condition(c Condition) {
 }
 
 func (w *printer) selector(s Selector) {
-	w.WriteByte('[')
+	w.WriteString("[")
 	for i, c := range s.Constraints {
 		if i > 0 {
 			w.WriteString(", ")
@@ -97,15 +101,15 @@ func (w *printer) selector(s Selector) {
 		w.WriteString(" " + c.Op + " ")
 		w.expr(c.Right)
 	}
-	w.WriteByte(']')
+	w.WriteString("]")
 }
 
 func (w *printer) property(p Property) {
 	w.WriteString(p.Name.String())
 	if p.Name == PropProperties {
-		w.WriteByte('[')
+		w.WriteString("[")
 		w.expr(p.URI)
-		w.WriteByte(']')
+		w.WriteString("]")
 	}
 }
 
@@ -144,7 +148,7 @@ func (w *printer) statement(s Statement) {
 			w.expr(p)
 		}
 	}
-	w.WriteByte(')')
+	w.WriteString(")")
 }
 
 func (w *printer) expr(e Expr) {
@@ -166,7 +170,7 @@ func (w *printer) expr(e Expr) {
 			}
 			w.expr(a)
 		}
-		w.WriteByte(')')
+		w.WriteString(")")
 	case *Concat:
 		for i, t := range e.Terms {
 			if i > 0 {

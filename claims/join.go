@@ -48,7 +48,7 @@ func (t *joinTable) build(e *run, join *cTest, candidates []int32) {
 
 // slot returns the head of the chain for a key, or the free place for it.
 func (t *joinTable) slot(e *run, join *cTest, candidates []int32, key string, h uint64) *int32 {
-	mask := uint64(len(t.heads) - 1)
+	mask := uint64(len(t.heads) - 1) //nolint:gosec // a length
 	for i := h & mask; ; i = (i + 1) & mask {
 		head := t.heads[i]
 		if head == 0 || property(e.set.at(candidates[head-1]), join.name, join.uri) == key {

@@ -26,7 +26,7 @@ func isKeyword(s string) bool {
 func propertyByName(s string) (PropertyName, bool) {
 	for i, n := range propertyNames {
 		if strings.EqualFold(s, n) {
-			return PropertyName(i), true //nolint:gosec // the table has six entries
+			return PropertyName(i), true
 		}
 	}
 	return 0, false

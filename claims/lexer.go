@@ -95,7 +95,7 @@ func (x *lexer) next() Token {
 }
 
 // trivia skips white space and, if allowed, comments.
-func (x *lexer) trivia() *Error {
+func (x *lexer) trivia() *Error { //nolint:cyclop // one case for each kind of character
 	if x.off == 0 && strings.HasPrefix(x.text, bom) {
 		x.off = len(bom) // does not count in columns
 	}
@@ -146,7 +146,7 @@ func (x *lexer) errorHere(code Code, msg string) *Error {
 	return &Error{Code: code, Line: x.line, Col: x.col, Message: msg}
 }
 
-func (x *lexer) token() TokenKind {
+func (x *lexer) token() TokenKind { //nolint:cyclop // one case for each kind of character
 	rest := x.text[x.off:]
 	switch c := rest[0]; {
 	case c == '"':

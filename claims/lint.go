@@ -15,7 +15,7 @@ const (
 	SeverityInfo    Severity = "info"
 )
 
-// A Finding is something in a rule that works otherwise than it looks. Codes are stable; see the table of lints in the README.
+// A Finding is something in a rule that works otherwise than it looks. Codes are stable; [LintCodes] lists them.
 type Finding struct {
 	Line, Col int
 	Offset    int
@@ -51,11 +51,6 @@ func Lint(rs *RuleSet, opts LintOptions) []Finding {
 		return cmp.Or(a.Offset-b.Offset, strings.Compare(a.Code, b.Code))
 	})
 	return l.out
-}
-
-// isStrictLint reports whether a lint is an error in strict mode.
-func isStrictLint(code string) bool {
-	return code == "L123" || code == "L124" || code == "L125" || code == "L126"
 }
 
 type linter struct {
@@ -233,7 +228,7 @@ func isType(con *Constraint) (*Literal, bool) {
 }
 
 // selector looks at one condition.
-func (l *linter) selector(c Condition) {
+func (l *linter) selector(c Condition) { //nolint:cyclop // one list of lints
 	sel := selectorOf(c)
 	var typeTest, negative, positive, issuer *Constraint
 	for i := range sel.Constraints {
@@ -301,7 +296,7 @@ func (l *linter) dynamicPattern(e Expr) {
 }
 
 // decisions looks at rules that permit or deny.
-func (l *linter) decisions() {
+func (l *linter) decisions() { //nolint:cyclop // one list of lints
 	permit, deny := l.issues(TypePermit), l.issues(TypeDeny)
 	if permit {
 		for _, c := range l.r.Conditions {

@@ -6,10 +6,10 @@ import (
 )
 
 var (
-	looksLike   = regexp.MustCompile(`^\^|\$$|\(\?|\.\*|\.\+|\\d|\\\.|\(.*\|.*\)`) //nolint:gochecknoglobals // compiled once
-	cutsOne     = regexp.MustCompile(`\{\d+,\d*\}\)\.\+\$`)                        //nolint:gochecknoglobals // compiled once
-	flagGroup   = regexp.MustCompile(`^\(\?[a-zA-Z-]+\)`)                          //nolint:gochecknoglobals // compiled once
-	domainAtEnd = regexp.MustCompile(`\w\\?\.[A-Za-z]{2,}$`)                       //nolint:gochecknoglobals // compiled once
+	looksLike   = regexp.MustCompile(`^\^|\$$|\(\?|\.\*|\.\+|\\d|\\\.|\(.*\|.*\)`)
+	cutsOne     = regexp.MustCompile(`\{\d+,\d*\}\)\.\+\$`)
+	flagGroup   = regexp.MustCompile(`^\(\?[a-zA-Z-]+\)`)
+	domainAtEnd = regexp.MustCompile(`\w\\?\.[A-Za-z]{2,}$`)
 )
 
 func looksLikeRegex(s string) bool { return looksLike.MatchString(s) }

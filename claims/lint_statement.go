@@ -6,7 +6,7 @@ import (
 )
 
 // lintStatement looks at what a rule does.
-func (l *linter) lintStatement() {
+func (l *linter) lintStatement() { //nolint:cyclop // one list of lints
 	add, verb := l.r.Statement.verb()
 	switch s := l.r.Statement.(type) {
 	case *Copy:
@@ -142,7 +142,7 @@ func (l *linter) store(s *FromStore) {
 // StoreActiveDirectory is the name of the store that AD FS has by itself.
 const StoreActiveDirectory = "Active Directory"
 
-func (l *linter) directoryQuery(s *FromStore, q *Literal, parts []string) {
+func (l *linter) directoryQuery(s *FromStore, q *Literal, parts []string) { //nolint:cyclop // one list of checks
 	if len(parts) != 3 {
 		l.warn(q.Pos, "L118", "a query of Active Directory has three parts: filter;attributes;domain\\user")
 		return
@@ -202,7 +202,7 @@ func (l *linter) call(c *Call) {
 
 // literals looks at all literals of a rule for what is wrong anywhere.
 func (l *linter) literals() {
-	one := func(lit *Literal) {
+	eachLiteral(l.r, func(lit *Literal) {
 		for _, host := range []string{"schemas.microsoft.com/", "schemas.xmlsoap.org/"} {
 			if rest, ok := strings.CutPrefix(lit.Raw, "https://"+host); ok {
 				l.warn(lit.Pos, "L101", "claim types begin with http://: documentation shows https:// by mistake, and this never matches")
@@ -212,46 +212,48 @@ func (l *linter) literals() {
 		if strings.IndexByte(lit.Raw, '\n') >= 0 {
 			l.warn(lit.Pos, "L124", "line feed inside a literal")
 		}
+	})
+}
+
+// eachLiteral visits every literal of a rule.
+func eachLiteral(r *Rule, visit func(*Literal)) {
+	property := func(p Property) {
+		if p.URI != nil {
+			visit(p.URI)
+		}
 	}
 	expr := func(e Expr) {
 		walk(e, func(e Expr) {
 			switch e := e.(type) {
 			case *Literal:
-				one(e)
+				visit(e)
 			case *TagProperty:
-				if e.Property.URI != nil {
-					one(e.Property.URI)
-				}
+				property(e.Property)
 			case *Call, *Concat:
 			}
 		})
 	}
-	for _, a := range l.r.Annotations {
-		one(a.Value)
+	for _, a := range r.Annotations {
+		visit(a.Value)
 	}
-	for _, c := range l.r.Conditions {
+	for _, c := range r.Conditions {
 		for _, con := range selectorOf(c).Constraints {
-			if con.Property.URI != nil {
-				one(con.Property.URI)
-			}
+			property(con.Property)
 			expr(con.Right)
 		}
 	}
-	switch s := l.r.Statement.(type) {
+	switch s := r.Statement.(type) {
 	case *Copy:
 	case *NewClaim:
 		for _, a := range s.Assigns {
-			if a.Property.URI != nil {
-				one(a.Property.URI)
-			}
+			property(a.Property)
 		}
 	case *FromStore:
-		one(s.Store)
-		for _, t := range s.Types {
-			one(t)
+		for _, lit := range append([]*Literal{s.Store}, s.Types...) {
+			visit(lit)
 		}
 	}
-	for _, e := range statementExprs(l.r.Statement) {
+	for _, e := range statementExprs(r.Statement) {
 		expr(e)
 	}
 }

@@ -188,3 +188,14 @@ func TestLintIsSorted(t *testing.T) {
 		}
 	}
 }
+
+func TestLintCodes(t *testing.T) {
+	t.Parallel()
+	list := claims.LintCodes()
+	require.Len(t, list, 32)
+	for i, c := range list {
+		require.Equal(t, fmt.Sprintf("L%d", 101+i), c.Code)
+		require.NotEmpty(t, c.Summary)
+		require.Equal(t, i >= 22 && i <= 25, c.Strict)
+	}
+}

@@ -319,7 +319,7 @@ func (p *parser) newClaim(v Verb) (Statement, bool) {
 	}
 }
 
-func (p *parser) fromStore(v Verb) (Statement, bool) {
+func (p *parser) fromStore(v Verb) (Statement, bool) { //nolint:cyclop // one token after the other
 	s := &FromStore{Verb: v}
 	var ok bool
 	p.advance()

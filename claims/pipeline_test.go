@@ -3,7 +3,6 @@ package claims_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -457,5 +456,4 @@ func TestParseQuery(t *testing.T) {
 		}
 		require.Equal(t, want, got, text)
 	}
-	require.False(t, errors.Is(nil, claims.ErrRules))
 }

@@ -171,7 +171,7 @@ func (s *NewClaim) is(name PropertyName, text string) bool {
 	return ok && v == text
 }
 
-func (p *TemplateParams) newClaim(f filter, tag string, s *NewClaim) bool {
+func (p *TemplateParams) newClaim(f filter, tag string, s *NewClaim) bool { //nolint:cyclop // one list of checks
 	if len(s.Assigns) == 2 {
 		v, ok := f.between(ignoreCasePrefix, "$")
 		p.Value = v
@@ -207,7 +207,7 @@ func (p *TemplateParams) newClaim(f filter, tag string, s *NewClaim) bool {
 	return p.groupOrMap(f, tag, s)
 }
 
-func (p *TemplateParams) groupOrMap(f filter, tag string, s *NewClaim) bool {
+func (p *TemplateParams) groupOrMap(f filter, tag string, s *NewClaim) bool { //nolint:cyclop // one list of checks
 	if f.issuerPattern != "" {
 		return false
 	}
@@ -220,6 +220,7 @@ func (p *TemplateParams) groupOrMap(f filter, tag string, s *NewClaim) bool {
 		return false
 	}
 	switch e := s.get(PropValue).(type) {
+	case *Concat:
 	case *TagProperty:
 		p.Template = TemplateMapAll
 		return f.pattern == nil && isProp(e, tag, PropValue)

@@ -149,11 +149,11 @@ func (r *reference) property(c claims.Claim, p claims.Property) string {
 }
 
 func matches(pattern, s string, ignoreCase bool) bool {
-	opt := regexp2.None
+	var opt regexp2.RegexOptions
 	if ignoreCase {
 		opt = regexp2.IgnoreCase
 	}
-	ok, err := regexp2.MustCompile(pattern, regexp2.RegexOptions(opt)).MatchString(s)
+	ok, err := regexp2.MustCompile(pattern, opt).MatchString(s)
 	return ok && err == nil
 }
 
@@ -246,4 +246,7 @@ func (r *reference) fire(rule *claims.Rule, b binding) {
 }
 
 // upperEqual compares as MS-CTA does; the Kelvin sign is no k.
-func upperEqual(a, b string) bool { return strings.ToUpper(a) == strings.ToUpper(b) }
+func upperEqual(a, b string) bool {
+	x, y := strings.ToUpper(a), strings.ToUpper(b)
+	return x == y
+}

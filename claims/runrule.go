@@ -322,23 +322,8 @@ func (e *run) fire() error {
 		if len(v) > e.p.opts.Limits.FieldBytes {
 			return e.fail(CodeLimit, nil, "text of more than %d bytes", e.p.opts.Limits.FieldBytes)
 		}
-		switch a.name {
-		case PropType:
-			c.Type = v
-		case PropValue:
-			c.Value = v
-		case PropValueType:
-			c.ValueType = v
-		case PropIssuer:
-			c.Issuer = v
-		case PropOriginalIssuer:
-			c.OriginalIssuer, hasOriginal = v, true
-		case PropProperties:
-			if c.Properties == nil {
-				c.Properties = map[string]string{}
-			}
-			c.Properties[a.uri] = v
-		}
+		c.assign(a, v)
+		hasOriginal = hasOriginal || a.name == PropOriginalIssuer
 	}
 	if !hasOriginal {
 		c.OriginalIssuer = c.Issuer
@@ -347,6 +332,26 @@ func (e *run) fire() error {
 		return nil
 	}
 	return e.emit(&c, r.typeID)
+}
+
+func (c *Claim) assign(a *cAssign, v string) {
+	switch a.name {
+	case PropType:
+		c.Type = v
+	case PropValue:
+		c.Value = v
+	case PropValueType:
+		c.ValueType = v
+	case PropIssuer:
+		c.Issuer = v
+	case PropOriginalIssuer:
+		c.OriginalIssuer = v
+	case PropProperties:
+		if c.Properties == nil {
+			c.Properties = map[string]string{}
+		}
+		c.Properties[a.uri] = v
+	}
 }
 
 // fromStore asks a store and makes a claim of each value: row by row, column by column.

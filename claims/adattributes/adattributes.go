@@ -50,7 +50,7 @@ func New(cfg Config) (*Store, error) {
 // maxEntries is how many objects one query may find; no evaluation takes more rows.
 const maxEntries = 10_001
 
-var attributeName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,255}$`) //nolint:gochecknoglobals // compiled once
+var attributeName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,255}$`)
 
 // Query answers filter;attribute,attribute;DOMAIN\user: one row for each object that the filter finds, one cell for each
 // attribute. An empty filter means the account of the third part. An account that does not exist gives no row.

@@ -370,13 +370,15 @@ const (
 
 func TestMigration(t *testing.T) {
 	t.Parallel()
-	m := plan(t, adfstrust.Trust{Name: "app", AccessControlPolicyName: "Permit specific group", AccessControlPolicyParameters: []string{`CORP\Sales`}, IssuanceTransformRules: ssoRule +
-		adLookup + "add" + fmt.Sprintf(store, "mail,displayName") +
-		`c:[Type == "urn:tmp:a"] => issue(Type = "email", Value = c.Value);` +
-		`=> issue(Type = "org", Value = "Example");` +
-		adLookup + `issue(store = "Active Directory", types = ("first", "last"), query = ";givenName,sn;{0}", param = c.Value);` +
-		`=> issue(Type = "https://aws.amazon.com/SAML/Attributes/SessionDuration", Value = "3600");`,
-		AdditionalAuthenticationRules: `=> issue(Type = "x");`})
+	m := plan(t, adfstrust.Trust{
+		Name: "app", AccessControlPolicyName: "Permit specific group", AccessControlPolicyParameters: []string{`CORP\Sales`}, IssuanceTransformRules: ssoRule +
+			adLookup + "add" + fmt.Sprintf(store, "mail,displayName") +
+			`c:[Type == "urn:tmp:a"] => issue(Type = "email", Value = c.Value);` +
+			`=> issue(Type = "org", Value = "Example");` +
+			adLookup + `issue(store = "Active Directory", types = ("first", "last"), query = ";givenName,sn;{0}", param = c.Value);` +
+			`=> issue(Type = "https://aws.amazon.com/SAML/Attributes/SessionDuration", Value = "3600");`,
+		AdditionalAuthenticationRules: `=> issue(Type = "x");`,
+	})
 	require.True(t, m.Complete, m.Obstacles)
 	require.Equal(t, []adfstrust.Mapping{
 		{"Subject", "${user:subject}", "emailAddress", 1},

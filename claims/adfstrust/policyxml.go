@@ -55,7 +55,7 @@ func ParsePolicy(name string, data []byte) (*claims.AccessPolicy, error) {
 	return p, nil
 }
 
-func (c *conditionXML) addTo(r *claims.AccessRule) error {
+func (c *conditionXML) addTo(r *claims.AccessRule) error { //nolint:cyclop // one case for each condition
 	out := claims.AccessCondition{Values: c.Values}
 	switch c.Type {
 	case "AlwaysCondition", "MultiFactorAuthenticationCondition":

@@ -81,10 +81,10 @@ func NewSimulator(cfg SimulatorConfig) (*Simulator, error) {
 	}
 	empty := &claims.RuleSet{}
 	if pc.Acceptance == nil {
-		pc.Acceptance, _ = claims.Compile(empty, cfg.Options) //nolint:errcheck // no rules, no errors
+		pc.Acceptance, _ = claims.Compile(empty, cfg.Options)
 	}
 	if pc.Issuance == nil {
-		pc.Issuance, _ = claims.Compile(empty, cfg.Options) //nolint:errcheck // no rules, no errors
+		pc.Issuance, _ = claims.Compile(empty, cfg.Options)
 	}
 	if err := cfg.policy(&pc); err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (cfg *SimulatorConfig) policy(pc *claims.PipelineConfig) error {
 	}
 	switch {
 	case p == nil && pc.Authorization == nil:
-		pc.Authorization, _ = claims.Compile(&claims.RuleSet{}, cfg.Options) //nolint:errcheck // no rules: nobody is permitted
+		pc.Authorization, _ = claims.Compile(&claims.RuleSet{}, cfg.Options)
 		return nil
 	case p == nil:
 		return nil

@@ -79,14 +79,8 @@ func (s *Store) Query(ctx context.Context, query string, params []string) ([]cla
 	if err != nil {
 		return nil, refuse("the database did not answer the query", err)
 	}
-	out, err := s.read(rows)
-	if closeErr := rows.Close(); err == nil && closeErr != nil {
-		err = refuse("the database did not answer the query", closeErr)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
+	defer rows.Close() //nolint:errcheck // read to the end, or given up with an error
+	return s.read(rows)
 }
 
 // bind makes the statement: text parts stay, each placeholder outside quotes becomes a parameter.

@@ -10,7 +10,7 @@ import (
 )
 
 // scan refuses what regexp2 accepts and .NET does not, and groups that are nested too deeply.
-func scan(pattern string, maxDepth int) error {
+func scan(pattern string, maxDepth int) error { //nolint:cyclop // one case for each character
 	depth, class := 0, 0
 	for i := 0; i < len(pattern); i++ {
 		switch c := pattern[i]; {
@@ -88,60 +88,63 @@ type class struct {
 
 // classify reads the constructs that mean the same in .NET and in Go for input in ASCII; ok is false for all others.
 func classify(pattern string, ignoreCase bool) (class, bool) {
-	for i := range len(pattern) {
-		if c := pattern[i]; c >= utf8.RuneSelf || c < ' ' && c != '\t' && c != '\n' || c == 0x7f {
-			return class{}, false
-		}
-	}
-	p := &classifier{s: pattern, c: class{fold: ignoreCase, plain: true}, prefixOpen: true}
-	if p.has("(?i)") {
-		p.c.fold = true
-	}
-	if p.has("^") {
-		p.c.anchored = true
-		if p.has("(?i)") {
-			p.c.fold = true
-		}
-	}
-	_, ok := p.alternatives(0)
-	if !ok || p.i != len(p.s) {
+	if !plainText(pattern) {
 		return class{}, false
 	}
-	flags := ""
-	if p.c.fold {
-		flags = "(?i)"
+	p := &classifier{s: pattern, c: class{fold: ignoreCase, plain: true}, prefixOpen: true}
+	p.start()
+	if _, ok := p.alternatives(0); !ok || p.i != len(p.s) {
+		return class{}, false
 	}
-	body := p.out.String()
-	if p.topAlternatives {
-		if p.c.tail {
-			return class{}, false
-		}
-		p.c.anchored, p.c.prefix = false, ""
-		if strings.HasPrefix(pattern, "^") || strings.HasPrefix(pattern, "(?i)^") {
-			return class{}, false // ^ binds to the first alternative only
-		}
+	if p.topAlternatives && (p.c.tail || p.c.anchored) {
+		return class{}, false // ^ and $ bind to one alternative only
 	}
-	switch {
-	case p.c.anchored:
-		body = "^" + body
-	default:
+	if !p.c.anchored {
 		p.c.prefix = ""
 	}
-	if p.c.tail {
-		body += `(\n?\z)`
-	}
-	p.c.pattern = flags + body
-	if p.c.fold {
-		for i := range p.c.steps {
+	p.c.pattern = p.goPattern()
+	for i := range p.c.steps {
+		if p.c.fold {
 			p.c.steps[i].set = p.c.steps[i].set.folded()
 		}
-	}
-	for i := range p.c.steps {
 		if p.negated[i] {
 			p.c.steps[i].set = p.c.steps[i].set.not()
 		}
 	}
 	return p.c, true
+}
+
+// plainText reports whether a pattern is printable ASCII with tabs and line feeds.
+func plainText(pattern string) bool {
+	for i := range len(pattern) {
+		if c := pattern[i]; c >= utf8.RuneSelf || c < ' ' && c != '\t' && c != '\n' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// start reads ^ and (?i), in either order.
+func (p *classifier) start() {
+	p.c.fold = p.has("(?i)") || p.c.fold
+	p.c.anchored = p.has("^")
+	if p.c.anchored {
+		p.c.fold = p.has("(?i)") || p.c.fold
+	}
+}
+
+func (p *classifier) goPattern() string {
+	out := p.out.String()
+	if p.c.anchored {
+		out = "^" + out
+	}
+	if p.c.fold {
+		out = "(?i)" + out
+	}
+	if p.c.tail {
+		out += `(\n?\z)`
+	}
+	return out
 }
 
 type classifier struct {
@@ -319,7 +322,7 @@ func punctuation(c byte) bool {
 	return c > ' ' && c < 0x7f && c != '_' && (c < '0' || c > '9' && c < 'A' || c > 'Z' && c < 'a' || c > 'z')
 }
 
-func (p *classifier) group(depth int) (shape, bool) {
+func (p *classifier) group(depth int) (shape, bool) { //nolint:cyclop // one list of group forms
 	p.i++
 	capture, name := true, ""
 	switch {

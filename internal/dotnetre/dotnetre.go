@@ -250,5 +250,5 @@ func (r *Regexp) replaceFull(s string, rep *Replacement) (string, error) {
 	if out.over {
 		return "", ErrResult
 	}
-	return out.String(), nil
+	return out.text.String(), nil
 }

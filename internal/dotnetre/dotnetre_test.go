@@ -238,11 +238,11 @@ func TestEnginesAgree(t *testing.T) {
 	for range testscale.N(6_000, 2_000_000) {
 		pattern := randomPattern(g, 0)
 		ignoreCase := g.IntN(8) == 0
-		opt := regexp2.None
+		var opt regexp2.RegexOptions
 		if ignoreCase {
 			opt = regexp2.IgnoreCase
 		}
-		want, wantErr := regexp2.Compile(pattern, regexp2.RegexOptions(opt))
+		want, wantErr := regexp2.Compile(pattern, opt)
 		re, err := dotnetre.Compile(pattern, ignoreCase, limits())
 		if wantErr != nil {
 			require.Error(t, err, pattern)

@@ -57,7 +57,7 @@ func (r *Regexp) Replacement(text string) *Replacement {
 }
 
 // dollar reads what stands behind a dollar sign and returns its length, 0 if it names nothing.
-func (r *Regexp) dollar(s string) (part, int) {
+func (r *Regexp) dollar(s string) (part, int) { //nolint:cyclop // one case for each form
 	if len(s) < 2 {
 		return part{}, 0
 	}
@@ -113,28 +113,26 @@ func number(s string) (n, digits int) {
 
 // builder stops growing at its limit.
 type builder struct {
-	strings.Builder
+	text  strings.Builder
 	limit int
 	over  bool
 }
 
 func (b *builder) add(s string) {
-	if b.over || b.Len()+len(s) > b.limit {
+	if b.over || b.text.Len()+len(s) > b.limit {
 		b.over = true
 		return
 	}
-	b.WriteString(s)
+	_, _ = b.text.WriteString(s)
 }
 
 func (b *builder) runes(rs []rune) {
 	for _, r := range rs {
-		if b.over || b.Len()+utf8.UTFMax > b.limit {
-			if b.over || b.Len()+utf8.RuneLen(r) > b.limit {
-				b.over = true
-				return
-			}
+		if b.over || b.text.Len()+utf8.RuneLen(r) > b.limit {
+			b.over = true
+			return
 		}
-		b.WriteRune(r)
+		_, _ = b.text.WriteRune(r)
 	}
 }
 
