@@ -143,17 +143,11 @@ func (c *conn) changesByUSN(ctx context.Context, q ChangeQuery, from cursor) (*C
 	if err != nil {
 		return nil, cursor{}, err
 	}
-	seen := map[string]int{}
 	for _, e := range es {
 		if e.Deleted {
 			set.Deleted = append(set.Deleted, e)
 			continue
 		}
-		if i, dup := seen[e.GUID]; dup { // moved between two pages
-			set.Changed[i].Entry = e
-			continue
-		}
-		seen[e.GUID] = len(set.Changed)
 		set.Changed = append(set.Changed, Change{Entry: e, Whole: true})
 	}
 	was := c.info.ID

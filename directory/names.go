@@ -276,14 +276,21 @@ func same(es []*Entry, attr, value string) []*Entry {
 	return slices.DeleteFunc(es, func(e *Entry) bool { return !fold.Equal(e.String(attr), value) })
 }
 
+// find returns all objects that a query matches, each once: one that moves between two pages may come twice.
 func (c *conn) find(ctx context.Context, q Query) ([]*Entry, error) {
 	var out []*Entry
 	var first error
+	seen := map[string]int{}
 	err := c.search(ctx, q, func(e *Entry, err error) bool {
 		if err != nil {
 			first = err
 			return false
 		}
+		if i, again := seen[e.GUID]; again {
+			out[i] = e
+			return true
+		}
+		seen[e.GUID] = len(out)
 		out = append(out, e)
 		return true
 	})

@@ -86,6 +86,9 @@ func (c *conn) complete(ctx context.Context, raw *ldap.Entry) (*Entry, error) {
 			return nil, err
 		}
 	}
+	if len(partial) > 0 {
+		e.Kind = e.kind() // objectClass may have come in parts too
+	}
 	return e, nil
 }
 
