@@ -2,6 +2,7 @@ package saml_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"net/url"
 	"strings"
@@ -362,5 +363,53 @@ func envelopes() []row {
 			_, err := saml.UnwrapSOAP([]byte(`<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><a/></s:Body><s:Body><b/></s:Body></s:Envelope>`))
 			return err
 		}},
+	}
+}
+
+func TestLogoutWithEncryptedID(t *testing.T) {
+	t.Parallel()
+	_, sp, _, atSP := logoutPair(t, saml.BindingHTTPRedirect)
+	p := newPeers()
+	p.rp.EncryptionCertificates, p.rp.EncryptNameID, p.rp.Encrypt = certificatesOf(), true, saml.EncryptNever
+	a, err := p.idp(t).Unsolicited(t.Context(), peerSP, "")
+	require.NoError(t, err)
+	resp, err := p.idp(t).Issue(a, saml.SubjectStatement{NameID: aliceID})
+	require.NoError(t, err)
+	_, rest, _ := strings.Cut(string(resp.XML), "<saml:EncryptedID>")
+	inner, _, _ := strings.Cut(rest, "</saml:EncryptedID>")
+	out, err := sp.SendRequest(atSP, sp.NewRequest(aliceID, "_s1"), "")
+	require.NoError(t, err)
+	doc := string(delivered(t, out).UnverifiedXML())
+	before, rest, _ := strings.Cut(doc, "<saml:NameID ")
+	_, after, _ := strings.Cut(rest, "</saml:NameID>")
+	encrypted := `<saml:EncryptedID xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">` + inner + `</saml:EncryptedID>`
+	for name, c := range map[string]struct {
+		name   string
+		keys   []crypto.Decrypter
+		reason saml.Reason
+	}{
+		"opens":       {encrypted, []crypto.Decrypter{spKey()}, ""},
+		"no key":      {encrypted, nil, saml.ReasonDecrypt},
+		"another key": {encrypted, []crypto.Decrypter{smallKey()}, saml.ReasonDecrypt},
+		"both names":  {encrypted + `<saml:NameID xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">x</saml:NameID>`, []crypto.Decrypter{spKey()}, saml.ReasonNameID},
+		"no name":     {"", []crypto.Decrypter{spKey()}, saml.ReasonNameID},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u, err := saml.EncodeRedirect(saml.RedirectMessage{Location: peerSSO, XML: []byte(before + c.name + after), Key: new(spPair())})
+			require.NoError(t, err)
+			idp, err := saml.NewLogoutService(saml.LogoutServiceConfig{
+				EntityID: peerIdP, Key: idpPair(), Locations: []string{peerSSO}, Replay: saml.NewMemoryReplayStore(0, peerNow), Now: peerNow, DecryptionKeys: c.keys,
+				Peer: func(context.Context, string) (saml.LogoutPeer, error) {
+					return saml.LogoutPeer{EntityID: peerSP, Certificates: []*x509.Certificate{spPair().Certificate}}, nil
+				},
+			})
+			require.NoError(t, err)
+			got, _, err := idp.AcceptRequest(t.Context(), delivered(t, saml.Outgoing{URL: u}))
+			require.Equal(t, c.reason, saml.ReasonOf(err), "%v", err)
+			if c.reason == "" {
+				require.Equal(t, aliceID, got.NameID)
+			}
+		})
 	}
 }
