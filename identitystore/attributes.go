@@ -166,8 +166,8 @@ func knownAttribute(record any, name string) bool {
 func attributeNames(record any) []string {
 	t := reflect.TypeOf(record).Elem()
 	var out []string
-	for i := range t.NumField() {
-		if tag, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); tag != "" && tag != "-" {
+	for field := range t.Fields() {
+		if tag, _, _ := strings.Cut(field.Tag.Get("json"), ","); tag != "" && tag != "-" {
 			out = append(out, tag)
 		}
 	}

@@ -27,14 +27,12 @@ func newService(t *testing.T, c *clock) *identitystore.Service {
 	return svc
 }
 
-func value(s string) *string { return &s }
-
 // jit is the sign-in of a directory's user whose mapping covers name, display name and e-mail address.
 func jit(guid, name string) identitystore.SignIn {
 	return identitystore.SignIn{Source: "ad", GUID: guid, UserName: name, Create: true, Mapped: []identitystore.MappedValue{
-		{Path: identitystore.MappedUserName, Value: value(name)},
-		{Path: identitystore.MappedDisplayName, Value: value(strings.ToUpper(name))},
-		{Path: identitystore.MappedEmail, Value: value(name)},
+		{Path: identitystore.MappedUserName, Value: new(name)},
+		{Path: identitystore.MappedDisplayName, Value: new(strings.ToUpper(name))},
+		{Path: identitystore.MappedEmail, Value: new(name)},
 	}}
 }
 
@@ -133,7 +131,7 @@ func TestJ07(t *testing.T) {
 	first, err := svc.SignIn(t.Context(), jit("g-1", "u@corp"))
 	require.NoError(t, err)
 	in := jit("g-2", "v@corp")
-	in.Mapped[2].Value = value("U@CORP")
+	in.Mapped[2].Value = new("U@CORP")
 	second, err := svc.SignIn(t.Context(), in)
 	require.NoError(t, err)
 	require.True(t, second.EmailDropped)
@@ -151,7 +149,7 @@ func TestJ08(t *testing.T) {
 	_, err = svc.UpdateUser(ctx, identitystore.Author{Actor: "admin"}, first.User.ID, "", identitystore.Set("title", "Engineer"))
 	require.NoError(t, err)
 	in := jit("g-1", "u@corp")
-	in.Mapped[1].Value = value("New Name")
+	in.Mapped[1].Value = new("New Name")
 	out, err := svc.SignIn(ctx, in)
 	require.NoError(t, err)
 	require.Equal(t, []string{"Engineer", "New Name"}, []string{out.User.Title, out.User.DisplayName})

@@ -209,12 +209,10 @@ func mustSeq(s *suite) int64 {
 	return n
 }
 
-func str(v string) *string { return &v }
-
 func adSignIn(name string) identitystore.SignIn {
 	return identitystore.SignIn{
 		Source: "ad", GUID: "1001", SID: "S-1-5-21-1-2-3-1001", UserName: name, Create: true,
-		Mapped: []identitystore.MappedValue{{Path: "userName", Value: str(name)}, {Path: "displayName", Value: str("U")}, {Path: "emails.value", Value: str(name)}, {Path: "name.givenName"}},
+		Mapped: []identitystore.MappedValue{{Path: "userName", Value: new(name)}, {Path: "displayName", Value: new("U")}, {Path: "emails.value", Value: new(name)}, {Path: "name.givenName"}},
 	}
 }
 
@@ -252,12 +250,12 @@ func signIn(s *suite) { //nolint:funlen // one story
 	// Somebody else has the address: the sign-in goes on without it.
 	_, err = s.svc.CreateUser(ctx, author(), &identitystore.User{UserName: "x", Emails: mail("taken@corp")})
 	s.ok(err)
-	in.Mapped[2].Value = str("TAKEN@corp")
+	in.Mapped[2].Value = new("TAKEN@corp")
 	fourth, err := s.svc.SignIn(ctx, in)
 	s.ok(err)
 	s.equal([]any{fourth.EmailDropped, fourth.User.Email()}, []any{true, "new@corp"})
 	// Somebody else has the name: it is never taken over.
-	in.Mapped[0].Value = str("X")
+	in.Mapped[0].Value = new("X")
 	_, err = s.svc.SignIn(ctx, in)
 	s.is(err, identitystore.ErrConflict)
 
