@@ -315,7 +315,31 @@ func signatureAttacks() map[string]func() []attack {
 			}
 		},
 		"A51": func() []attack {
-			return []attack{refuse("enveloped alone", signedWith(swapText(transformExc, "")), saml.ReasonTransform)}
+			const declared = ` xmlns:samlp="` + nsSAMLP + `"`
+			inclusive := func(alg string) string { // what the element inherits is part of its form then
+				f := signedAssertion()
+				f.assertionSig.signedInfo = swapText(transformExc, transformNamed(alg))
+				f.assertionSig.digested = func(s string) string {
+					return replace(s, `<saml:Assertion xmlns:saml="`+nsSAML+`"`, `<saml:Assertion xmlns:saml="`+nsSAML+`"`+declared)
+				}
+				return f.xml()
+			}
+			info := signedResponse()
+			info.responseSig.signedInfo = func(s string) string {
+				s = replace(s, `<ds:CanonicalizationMethod Algorithm="`+xmldsig.ExclusiveC14N, `<ds:CanonicalizationMethod Algorithm="`+xmldsig.InclusiveC14N)
+				return replace(s, `<ds:SignedInfo xmlns:ds="`+xmldsig.Space+`"`, `<ds:SignedInfo xmlns:ds="`+xmldsig.Space+`"`+declared)
+			}
+			allow := option(func(p *saml.AlgorithmPolicy) { p.AllowInclusiveC14N = true })
+			return []attack{
+				refuse("enveloped alone", signedWith(swapText(transformExc, "")), saml.ReasonTransform),
+				refuse("enveloped alone, with the option", signedWith(swapText(transformExc, "")), saml.ReasonTransform).with(allow),
+				refuse("inclusive", inclusive(xmldsig.InclusiveC14N), saml.ReasonTransform),
+				refuse("inclusive SignedInfo", info.xml(), saml.ReasonTransform),
+				accept("inclusive 1.0, with the option", inclusive(xmldsig.InclusiveC14N)).with(allow),
+				accept("inclusive 1.1, with the option", inclusive(xmldsig.InclusiveC14N11)).with(allow),
+				accept("inclusive SignedInfo, with the option", info.xml()).with(allow),
+				refuse("a parameter of the exclusive form", signedWith(swapText(transformExc, `<ds:Transform Algorithm="`+xmldsig.InclusiveC14N+`"><ec:InclusiveNamespaces xmlns:ec="http://www.w3.org/2001/10/xml-exc-c14n#" PrefixList="a"></ec:InclusiveNamespaces></ds:Transform>`)), saml.ReasonTransform).with(allow),
+			}
 		},
 		"A52": func() []attack {
 			comments := func(s string) string {
@@ -537,6 +561,7 @@ func ecdsaAttacks() (out []attack) {
 	return append(out,
 		changed("DER", der, saml.ReasonSignature),
 		changed("DER with the option", der).and(option(func(p *saml.AlgorithmPolicy) { p.AllowDERECDSA = true })),
+		changed("10 bytes", func(b []byte) []byte { return b[:10] }, saml.ReasonSignature),
 		changed("63 bytes", func(b []byte) []byte { return b[:63] }, saml.ReasonSignature),
 		changed("65 bytes", func(b []byte) []byte { return append(b, 0) }, saml.ReasonSignature),
 		changed("r is zero", zero(0, 32), saml.ReasonSignature),

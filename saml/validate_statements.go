@@ -1,10 +1,11 @@
 package saml
 
 import (
-	"encoding/base64"
+	"bytes"
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/adfedkit/adfedkit/internal/xmldsig"
 	"github.com/adfedkit/adfedkit/internal/xmlgate"
@@ -104,7 +105,7 @@ func (v *validation) holderOfKey(d xmlgate.Elem) error {
 		}
 		text, _ := el.Text()
 		der, err := xmldsig.DecodeBase64(text)
-		if err == nil && base64.StdEncoding.EncodeToString(der) == base64.StdEncoding.EncodeToString(v.in.PeerCertificate.Raw) {
+		if err == nil && bytes.Equal(der, v.in.PeerCertificate.Raw) {
 			return nil
 		}
 	}
@@ -296,6 +297,7 @@ func (v *validation) attribute(el xmlgate.Elem) (Attribute, error) {
 	}
 	a.NameFormat, _ = el.Attr("NameFormat")
 	a.FriendlyName, _ = el.Attr("FriendlyName")
+	a.OriginalIssuer, _ = el.AttrNS(nsIdentity, "OriginalIssuer")
 	n := 0
 	for range el.Children() {
 		n++
@@ -316,7 +318,7 @@ func (v *validation) attribute(el xmlgate.Elem) (Attribute, error) {
 	return a, nil
 }
 
-// readValue reads one AttributeValue; xsi:type is not interpreted.
+// readValue reads one AttributeValue; xsi:type is handed on, not interpreted.
 func readValue(el xmlgate.Elem) (AttributeValue, error) {
 	if nilText, ok := el.AttrNS(nsXSI, "nil"); ok && (nilText == "true" || nilText == "1") {
 		if text, ok := el.Text(); !ok || text != "" {
@@ -325,13 +327,27 @@ func readValue(el xmlgate.Elem) (AttributeValue, error) {
 		return AttributeValue{Nil: true}, nil
 	}
 	if text, ok := el.Text(); ok {
-		return AttributeValue{Value: text}, nil
+		return AttributeValue{Value: text, Type: readType(el)}, nil
 	}
 	xml, err := el.CanonicalContent(nil)
 	if err != nil {
 		return AttributeValue{}, reject(ReasonAttribute, "a value that cannot be canonicalised", err)
 	}
 	return AttributeValue{Value: string(xml), XML: string(xml)}, nil
+}
+
+// readType returns xsi:type as namespace#name. A type without a declared prefix says nothing.
+func readType(el xmlgate.Elem) string {
+	name, _ := el.AttrNS(nsXSI, "type")
+	prefix, local, ok := strings.Cut(strings.TrimSpace(name), ":")
+	if !ok {
+		return ""
+	}
+	space := el.LookupNS(prefix)
+	if space == "" || space == nsXS && local == "string" {
+		return ""
+	}
+	return space + "#" + local
 }
 
 var errNumber = errors.New("saml: not a small number")

@@ -3,10 +3,16 @@ package xmldsig_test
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -133,4 +139,64 @@ func TestEnginesAgreeOnDamage(t *testing.T) {
 		accepted += agree(t, docs[i].name, xml, docs[i].keys)
 	}
 	require.Greater(t, accepted, 100, "much of the damage must leave a sound signature, or nothing was compared")
+}
+
+func TestVerifyUnsigned(t *testing.T) {
+	t.Parallel()
+	doc, err := xmlgate.Parse([]byte("<a ID='_1'/>"), xmlgate.Limits{})
+	require.NoError(t, err)
+	for _, e := range []xmldsig.Engine{xmldsig.OnePass{}, xmldsig.Library{}} {
+		v, err := e.Verify(doc.Root(), nil, xmldsig.Policy{})
+		require.Nil(t, v)
+		got, ok := errors.AsType[*xmldsig.Error](err)
+		require.True(t, ok)
+		require.Equal(t, xmldsig.ReasonUnsigned, got.Reason)
+	}
+}
+
+func TestDecodeBase64(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{"AAEC", "AA EC", "A A\tE\nC\r\n", "AAEC\n"} {
+		b, err := xmldsig.DecodeBase64(s)
+		require.NoError(t, err)
+		require.Equal(t, []byte{0, 1, 2}, b)
+	}
+	for _, s := range []string{"", " ", "AAE", "AAEC=", "AA-C", "AAF=", "AAEC\x00", "AAEC AA", "A\u00a0AEC"} {
+		_, err := xmldsig.DecodeBase64([]byte(s))
+		require.Error(t, err, s)
+	}
+}
+
+// TestVerifyBytes is the detached signature of the Redirect binding.
+func TestVerifyBytes(t *testing.T) {
+	t.Parallel()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	sum := sha256.Sum256([]byte("octets"))
+	r, s, err := ecdsa.Sign(rand.Reader, key, sum[:])
+	require.NoError(t, err)
+	sig := append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...)
+	pinned := []crypto.PublicKey{key.Public()}
+	got, err := xmldsig.VerifyBytes(xmldsig.ECDSASHA256, []byte("octets"), sig, pinned, xmldsig.Policy{})
+	require.NoError(t, err)
+	require.Equal(t, key.Public(), got)
+	for name, c := range map[string]struct {
+		alg, octets, reason string
+		keys                []crypto.PublicKey
+	}{
+		"other octets":  {xmldsig.ECDSASHA256, "Octets", xmldsig.ReasonSignature, pinned},
+		"other hash":    {xmldsig.ECDSASHA384, "octets", xmldsig.ReasonSignature, pinned},
+		"other kind":    {xmldsig.RSASHA256, "octets", xmldsig.ReasonAlgorithm, pinned},
+		"SHA-1":         {xmldsig.ECDSASHA1, "octets", xmldsig.ReasonAlgorithm, pinned},
+		"no key":        {xmldsig.ECDSASHA256, "octets", xmldsig.ReasonNoKeys, nil},
+		"unknown":       {"urn:x", "octets", xmldsig.ReasonAlgorithm, pinned},
+		"strange key":   {xmldsig.ECDSASHA256, "octets", xmldsig.ReasonAlgorithm, []crypto.PublicKey{"x"}},
+		"key is empty":  {xmldsig.ECDSASHA256, "octets", xmldsig.ReasonAlgorithm, []crypto.PublicKey{(*ecdsa.PublicKey)(nil)}},
+		"RSA key empty": {xmldsig.RSASHA256, "octets", xmldsig.ReasonAlgorithm, []crypto.PublicKey{(*rsa.PublicKey)(nil)}},
+	} {
+		_, err := xmldsig.VerifyBytes(c.alg, []byte(c.octets), sig, c.keys, xmldsig.Policy{})
+		e, ok := errors.AsType[*xmldsig.Error](err)
+		require.True(t, ok, name)
+		require.Equal(t, c.reason, e.Reason, name)
+	}
 }
