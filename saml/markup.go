@@ -26,6 +26,7 @@ const (
 	nsXML       = "http://www.w3.org/XML/1998/namespace"
 	nsSOAP      = "http://schemas.xmlsoap.org/soap/envelope/"
 	nsMDUI      = "urn:oasis:names:tc:SAML:metadata:ui"
+	nsIdentity  = "http://schemas.xmlsoap.org/ws/2009/09/identity/claims" // OriginalIssuer of AD FS
 )
 
 func namespaceOf(prefix string) string {
@@ -48,6 +49,8 @@ func namespaceOf(prefix string) string {
 		return nsSOAP
 	case "mdui":
 		return nsMDUI
+	case "id":
+		return nsIdentity
 	}
 	return ""
 }

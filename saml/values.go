@@ -19,10 +19,11 @@ func (n NameID) IsZero() bool { return n == NameID{} }
 
 // Attribute is one attribute with its values (SAML core 2.7.3.1). A statement may hold several of one Name; they stay apart.
 type Attribute struct {
-	Name         string
-	NameFormat   string
-	FriendlyName string
-	Values       []AttributeValue
+	Name           string
+	NameFormat     string
+	FriendlyName   string
+	OriginalIssuer string // who said it first, as AD FS sends it; the sender's claim and nothing more
+	Values         []AttributeValue
 }
 
 // AttributeValue is one value. White space is kept, CDATA sections and what stands around comments are joined.
@@ -30,6 +31,7 @@ type AttributeValue struct {
 	Value string // the text; of a value with elements the exclusive canonical form of its content
 	XML   string // the same canonical form when the value holds elements, else empty
 	Nil   bool   // xsi:nil="true"
+	Type  string // xsi:type as namespace#name; empty for xs:string and for a value without type
 }
 
 // NewAttribute returns an attribute with text values.

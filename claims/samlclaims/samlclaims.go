@@ -2,7 +2,8 @@
 //
 // Start with [Subject] on the side that issues and with [Claims] on the side that receives.
 //
-// What is not done: nothing is signed, verified or sent here, and claims that are no text stay text.
+// What is not done: nothing is signed, verified or sent here, and claims that are no text stay text. A value type that is
+// not of XML Schema is not sent: such a value arrives as a string.
 //
 // Followed are SAML core 2.2.2 (NameID), 2.7.2 (AuthnStatement) and 2.7.3 (Attribute), and the mapping that AD FS
 // documents for the claim properties format, namequalifier, spnamequalifier, spprovidedid, attributename and displayname.
@@ -37,7 +38,10 @@ func Subject(issued []claims.Claim, req claims.SAMLRequest) (saml.SubjectStateme
 	}
 	for _, a := range t.Attributes {
 		out := saml.NewAttribute(a.Name, a.Values...)
-		out.NameFormat, out.FriendlyName = a.NameFormat, a.FriendlyName
+		out.NameFormat, out.FriendlyName, out.OriginalIssuer = a.NameFormat, a.FriendlyName, a.OriginalIssuer
+		for i := range out.Values {
+			out.Values[i].Type = a.ValueType
+		}
 		s.Attributes = append(s.Attributes, out)
 	}
 	return s, nil
@@ -53,13 +57,15 @@ func Claims(a *saml.Assertion, partner string) []claims.Claim {
 		t.AuthnInstant = a.Authn[0].AuthnInstant
 	}
 	for _, attr := range a.Attributes {
-		x := claims.SAMLAttribute{Name: attr.Name, NameFormat: attr.NameFormat, FriendlyName: attr.FriendlyName}
 		for _, v := range attr.Values {
-			if !v.Nil {
-				x.Values = append(x.Values, v.Value)
+			if v.Nil {
+				continue
 			}
+			t.Attributes = append(t.Attributes, claims.SAMLAttribute{
+				Name: attr.Name, NameFormat: attr.NameFormat, FriendlyName: attr.FriendlyName, OriginalIssuer: attr.OriginalIssuer,
+				ValueType: v.Type, Values: []string{v.Value},
+			})
 		}
-		t.Attributes = append(t.Attributes, x)
 	}
 	return claims.FromSAML(t, partner)
 }

@@ -28,11 +28,16 @@ func TestSubject(t *testing.T) {
 	t.Parallel()
 	s, err := samlclaims.Subject(issued(t, `=> issue(Type = "group", Value = "a"); => issue(Type = "group", Value = "b");
 		=> issue(Type = "x", Value = "y", Properties["`+claims.PropAttributeName+`"] = "urn:f", Properties["`+claims.PropDisplayName+`"] = "X");
+		=> issue(Type = "n", Value = "7", ValueType = "http://www.w3.org/2001/XMLSchema#integer", OriginalIssuer = "urn:first");
 		=> issue(Type = "`+claims.TypeAuthenticationMethod+`", Value = "urn:m"); => issue(Type = "`+claims.TypeAuthenticationInstant+`", Value = "2026-03-01T12:00:00Z");`),
 		claims.SAMLRequest{Format: emailFormat})
 	require.NoError(t, err)
 	require.Equal(t, saml.NameID{Value: "alice@corp.example.test", Format: emailFormat}, s.NameID)
-	require.Len(t, s.Attributes, 2)
+	require.Len(t, s.Attributes, 3)
+	require.Equal(t, "urn:first", s.Attributes[2].OriginalIssuer)
+	require.Equal(t, []saml.AttributeValue{{Value: "7", Type: "http://www.w3.org/2001/XMLSchema#integer"}}, s.Attributes[2].Values)
+	require.Empty(t, s.Attributes[0].OriginalIssuer)
+	require.Empty(t, s.Attributes[0].Values[0].Type)
 	require.Equal(t, "group", s.Attributes[0].Name)
 	require.Equal(t, []string{"a", "b"}, s.Attributes[0].Strings())
 	require.Equal(t, "urn:f", s.Attributes[1].NameFormat)
@@ -64,7 +69,8 @@ func TestClaims(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	group := saml.NewAttribute("group", "a", "b")
 	group.Values = append(group.Values, saml.AttributeValue{Nil: true})
-	group.FriendlyName = "G"
+	group.FriendlyName, group.OriginalIssuer = "G", "urn:first"
+	group.Values[1].Type = "http://www.w3.org/2001/XMLSchema#integer"
 	got := samlclaims.Claims(&saml.Assertion{
 		Issuer: "urn:what-the-token-says", Subject: saml.NameID{Value: "alice", Format: emailFormat},
 		Authn: []saml.AuthnStatement{{AuthnInstant: at, ContextClass: "urn:m"}}, Attributes: []saml.Attribute{group},
@@ -76,6 +82,9 @@ func TestClaims(t *testing.T) {
 	require.Equal(t, claims.TypeNameID, got[0].Type)
 	require.Equal(t, emailFormat, got[0].Properties[claims.PropFormat])
 	require.Equal(t, "b", got[2].Value)
+	require.Equal(t, claims.XSString, got[1].ValueType)
+	require.Equal(t, "http://www.w3.org/2001/XMLSchema#integer", got[2].ValueType)
+	require.Equal(t, "urn:first", got[2].OriginalIssuer, "only as true as the partner")
 	require.Equal(t, "G", got[2].Properties[claims.PropDisplayName])
 	require.Equal(t, "urn:m", got[3].Value)
 	require.Equal(t, "2026-03-01T12:00:00.000Z", got[4].Value)
