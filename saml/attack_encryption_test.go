@@ -103,6 +103,15 @@ func encryptionAttacks() map[string]func() []attack {
 				refuse("key transport", locked(encrypting{element: swapText(xmlenc.RSAOAEPMGF1P, "urn:x")}), saml.ReasonEncryptionAlgorithm),
 				refuse("mode of the cipher swapped", locked(encrypting{element: swapText(xmlenc.AES256GCM, xmlenc.AES256CBC)}), saml.ReasonDecrypt),
 				refuse("no method", locked(encrypting{element: swapText(`<xenc:EncryptionMethod Algorithm="`+xmlenc.AES256GCM+`"></xenc:EncryptionMethod>`, "")}), saml.ReasonDecrypt),
+				refuse("nothing in it", (&forged{assertions: `<saml:EncryptedAssertion xmlns:saml="` + nsSAML + `"></saml:EncryptedAssertion>`}).xml(), saml.ReasonDecrypt),
+				refuse("two EncryptedData", (&forged{assertions: `<saml:EncryptedAssertion xmlns:saml="` + nsSAML + `">` + (&encrypting{}).encrypted("<a/>") + (&encrypting{}).encrypted(signedAssertion().assertion()) + `</saml:EncryptedAssertion>`}).xml(), saml.ReasonDecrypt),
+				refuse("no method of the key", locked(encrypting{element: swapText(`<xenc:EncryptionMethod Algorithm="`+xmlenc.RSAOAEPMGF1P+`"></xenc:EncryptionMethod>`, "")}), saml.ReasonDecrypt),
+				refuse("two methods of the key", locked(encrypting{element: func(s string) string {
+					m := `<xenc:EncryptionMethod Algorithm="` + xmlenc.RSAOAEPMGF1P + `"></xenc:EncryptionMethod>`
+					return replace(s, m, m+m)
+				}}), saml.ReasonDecrypt),
+				refuse("no cipher text", locked(encrypting{element: func(s string) string { return s[:strings.LastIndex(s, "<xenc:CipherData>")] + "</xenc:EncryptedData>" }}), saml.ReasonDecrypt),
+				refuse("an element in the cipher text", locked(encrypting{element: swapText("<xenc:CipherValue>", "<xenc:CipherValue><x></x>")}), saml.ReasonDecrypt),
 				refuse("Type content", locked(encrypting{element: swapText("xmlenc#Element", "xmlenc#Content")}), saml.ReasonDecrypt),
 				accept("no Type", locked(encrypting{element: swapText(` Type="http://www.w3.org/2001/04/xmlenc#Element"`, "")})),
 			)
