@@ -25,7 +25,7 @@ func (d Decision) String() string { return [...]string{"undecided", "permit", "d
 // A Result is what an evaluation made. It is the zero Result when there was an error.
 type Result struct {
 	Output   []Claim  // issued claims, in the order of issue, without duplicates
-	Input    []Claim  // the working set at the end
+	Input    []Claim  // the working set at the end; nil with [Options.OutputOnly]
 	Decision Decision // deny beats permit; only issued claims count
 	Trace    *Trace   // nil unless [Program.Explain] was called
 }
@@ -122,9 +122,11 @@ func (e *run) result() Result {
 		deny = deny || c.Type == TypeDeny
 		res.Output = append(res.Output, *c)
 	}
-	if e.trace == nil {
+	switch {
+	case e.p.opts.OutputOnly:
+	case e.trace == nil:
 		res.Input = e.set.take()
-	} else {
+	default:
 		res.Input = slices.Clone(e.set.claims)
 	}
 	switch {

@@ -261,6 +261,19 @@ func TestResultIsTheCallers(t *testing.T) {
 	require.Equal(t, want, show(first.Output)+show(first.Input))
 }
 
+func TestOutputOnly(t *testing.T) {
+	t.Parallel()
+	p := compile(t, `c:[] => issue(Type = "t", Value = c.Value);`, claims.Options{OutputOnly: true})
+	for range 3 {
+		for _, run := range []func(context.Context, []claims.Claim, claims.Stores) (claims.Result, error){p.Evaluate, p.Explain} {
+			res, err := run(t.Context(), pairs("a=1 a=2"), nil)
+			require.NoError(t, err)
+			require.Nil(t, res.Input)
+			require.Equal(t, "t=1 t=2", show(res.Output))
+		}
+	}
+}
+
 func TestCTAEvaluation(t *testing.T) {
 	t.Parallel()
 	cta := claims.Options{Dialect: claims.DialectCTA}

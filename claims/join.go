@@ -57,6 +57,15 @@ func (t *joinTable) slot(e *run, join *cTest, candidates []int32, key string, h 
 	}
 }
 
-func (t *joinTable) first(e *run, join *cTest, candidates []int32, key string) int32 {
-	return *t.slot(e, join, candidates, key, maphash.String(e.set.seed, key))
+// lookup computes the key that the selector's equality asks for and returns the first candidate with it, plus one.
+func (t *joinTable) lookup(e *run, s *cSelector, candidates []int32) (int32, error) {
+	join := &s.joins[s.hash]
+	if !t.built {
+		t.build(e, join, candidates)
+	}
+	key, err := e.eval(&join.expr)
+	if err != nil {
+		return 0, err
+	}
+	return *t.slot(e, join, candidates, key, maphash.String(e.set.seed, key)), nil
 }

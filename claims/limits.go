@@ -104,6 +104,7 @@ type Options struct {
 	StoreIssuer       string // issuer of claims from stores; "" means LocalAuthority
 	DropEmptyLiterals bool   // drop new claims with an empty Value (store cells that are empty are always dropped)
 	KeepDuplicates    bool   // do not drop a claim that is equal to an earlier one
+	OutputOnly        bool   // Result.Input stays nil: cheaper where only the issued claims matter
 
 	Limits Limits
 }

@@ -171,57 +171,54 @@ func (e *run) choose(depth int) error {
 	if depth == len(e.rule.selects) {
 		return e.fire()
 	}
-	s := &e.rule.selects[depth]
 	e.picks = append(e.picks, 0)
-	defer func() { e.picks = e.picks[:depth] }()
-	return e.partners(s, &e.tables[depth], e.candidates[depth], func(pos int32) (bool, error) {
-		if !e.rule.product && depth > 0 {
-			if err := e.tuple(1); err != nil {
-				return false, err
-			}
-		}
-		if err := e.spend(1); err != nil {
-			return false, err
-		}
-		ok, err := e.holdsAll(s.joins, e.set.at(pos))
-		if !ok || err != nil {
-			return err == nil, err
-		}
-		e.picks[depth] = pos
-		if ok, err = e.late(depth + 1); !ok || err != nil {
-			return err == nil, err
-		}
-		return true, e.choose(depth + 1)
-	})
+	err := e.partners(depth)
+	e.picks = e.picks[:depth]
+	return err
 }
 
 // smallJoin is the number of candidates up to which a scan is cheaper than a table.
 const smallJoin = 4
 
-// partners visits the candidates that can fulfil the joins of s: with an equality among them, only those with the right key.
-func (e *run) partners(s *cSelector, t *joinTable, candidates []int32, visit func(pos int32) (bool, error)) error {
+// partners goes through the candidates of a selector: with an equality among its joins, only those with the right key.
+func (e *run) partners(depth int) error {
+	s, candidates := &e.rule.selects[depth], e.candidates[depth]
 	if s.hash < 0 || len(candidates) <= smallJoin {
 		for _, pos := range candidates {
-			if more, err := visit(pos); !more || err != nil {
+			if err := e.partner(s, depth, pos); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	join := &s.joins[s.hash]
-	if !t.built {
-		t.build(e, join, candidates)
+	t := &e.tables[depth]
+	i, err := t.lookup(e, s, candidates)
+	for ; i > 0 && err == nil; i = t.next[i-1] {
+		err = e.partner(s, depth, candidates[i-1])
 	}
-	key, err := e.eval(&join.expr)
-	if err != nil {
-		return err
-	}
-	for i := t.first(e, join, candidates, key); i > 0; i = t.next[i-1] {
-		if more, err := visit(candidates[i-1]); !more || err != nil {
+	return err
+}
+
+// partner tries one candidate.
+func (e *run) partner(s *cSelector, depth int, pos int32) error {
+	if !e.rule.product && depth > 0 {
+		if err := e.tuple(1); err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := e.spend(1); err != nil {
+		return err
+	}
+	if ok, err := e.holdsAll(s.joins, e.set.at(pos)); !ok || err != nil {
+		return err
+	}
+	e.picks[depth] = pos
+	if len(e.rule.aggregates) > 0 {
+		if ok, err := e.late(depth + 1); !ok || err != nil {
+			return err
+		}
+	}
+	return e.choose(depth + 1)
 }
 
 // needTables makes room for the tables of a rule and forgets those of the rule before.
@@ -283,16 +280,28 @@ func (e *run) aggregateJoin(i int, a *cAggregate, count func(int32) (bool, error
 			return err
 		}
 	}
-	return e.partners(&a.sel, t, t.found, func(pos int32) (bool, error) {
+	visit := func(pos int32) (more bool, err error) {
 		if err := e.tuple(1); err != nil {
 			return false, err
 		}
-		ok, err := e.holdsAll(a.sel.joins, e.set.at(pos))
-		if !ok || err != nil {
+		if ok, err := e.holdsAll(a.sel.joins, e.set.at(pos)); !ok || err != nil {
 			return err == nil, err
 		}
 		return count(pos)
-	})
+	}
+	if a.sel.hash < 0 || len(t.found) <= smallJoin {
+		for _, pos := range t.found {
+			if more, err := visit(pos); !more || err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	k, err := t.lookup(e, &a.sel, t.found)
+	for more := true; k > 0 && more && err == nil; k = t.next[k-1] {
+		more, err = visit(t.found[k-1])
+	}
+	return err
 }
 
 // fire runs the statement for the chosen claims.
