@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,10 +43,16 @@ const samlAlice = "alice@example.com"
 
 func startSAMLIdP(t *testing.T) *samlSide {
 	t.Helper()
+	return startSAMLIdPAt(t, "127.0.0.1")
+}
+
+// startSAMLIdPAt uses another name for the same address: localhost and 127.0.0.1 are two sites to a browser.
+func startSAMLIdPAt(t *testing.T, host string) *samlSide {
+	t.Helper()
 	s := newSide(t)
 	s.registry = samlhttp.NewRegistry()
 	srv := httptest.NewUnstartedServer(nil)
-	s.url = "http://" + srv.Listener.Addr().String()
+	s.url = "http://" + strings.Replace(srv.Listener.Addr().String(), "127.0.0.1", host, 1)
 	accounts := samltest.DefaultAccounts()
 	idp, err := samlhttp.NewIdentityProvider(samlhttp.IdentityProviderConfig{
 		BaseURL: s.url, Keys: []saml.KeyPair{s.key}, RelyingParties: s.registry,
