@@ -229,6 +229,7 @@ func same(a, b any) bool {
 
 // normalize brings a record into the form in which it is stored, so that equal content compares equal.
 func (u *User) normalize() error {
+	u.Link.clean()
 	if u.Status == "" {
 		u.Status = StatusEnabled
 	}
@@ -245,7 +246,16 @@ func (u *User) normalize() error {
 	return nil
 }
 
+// clean makes sure that what a source says of an object can be stored: a name with bytes that are no text must not stop
+// the others.
+func (l *Link) clean() {
+	for _, s := range []*string{&l.DN, &l.Reason} {
+		*s = strings.ReplaceAll(strings.ToValidUTF8(*s, "\ufffd"), "\x00", "\ufffd")
+	}
+}
+
 func (g *Group) normalize() {
+	g.Link.clean()
 	if g.Link.State == "" {
 		g.Link.State = StateActive
 	}

@@ -119,7 +119,7 @@ func (tx *Tx) flatten(ctx context.Context, keys []Key) error {
 	reached := map[Key]int{}
 	for _, k := range keys {
 		clear(reached)
-		if u := byKey[k]; u != nil && u.Link.State != StateTombstone {
+		if u := byKey[k]; u != nil && u.Link.State != StateTombstone && (!tx.s.cfg.HideDisabled || u.Enabled()) {
 			tx.reach(firsts[k], reached)
 		}
 		p, d := tx.compare(k, have[k], reached)

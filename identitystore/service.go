@@ -16,13 +16,15 @@ import (
 type Config struct {
 	Store Store
 
-	Tenant     string        // "" means [DefaultTenant]; created when it is missing
-	TenantName string        // its name when it is created
-	Limits     Limits        // the zero value means [LimitsAWS]
-	DirectOnly bool          // do not count members of nested groups
-	Tombstones time.Duration // how long a deleted directory object keeps its id; 0 means 180 days
-	History    time.Duration // how far back [Service.AsOf] and the feed reach; 0 means 30 days
-	PageKey    []byte        // protects page tokens; nil means a random key, which ends with the process
+	Tenant     string // "" means [DefaultTenant]; created when it is missing
+	TenantName string // its name when it is created
+	Limits     Limits // the zero value means [LimitsAWS]
+	DirectOnly bool   // do not count members of nested groups
+	// HideDisabled leaves disabled users out of all memberships. Without it they stay members, and only cannot sign in.
+	HideDisabled bool
+	Tombstones   time.Duration // how long a deleted directory object keeps its id; 0 means 180 days
+	History      time.Duration // how far back [Service.AsOf] and the feed reach; 0 means 30 days
+	PageKey      []byte        // protects page tokens; nil means a random key, which ends with the process
 	// AllowUnmappedWrites lets verbs write attributes of a directory's record that the directory does not own.
 	AllowUnmappedWrites bool
 

@@ -116,7 +116,7 @@ func (tx *Tx) UpdateUser(ctx context.Context, u *User) (changed bool, err error)
 	if u.Email() != old.Email() {
 		tx.emails[ref] = true
 	}
-	if old.Link.state() != u.Link.state() {
+	if old.Link.state() != u.Link.state() || old.Status != u.Status && tx.s.cfg.HideDisabled {
 		tx.dirty[u.Key] = true
 	}
 	return true, nil

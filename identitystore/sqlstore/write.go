@@ -134,7 +134,7 @@ func (t *txn) PutGroup(ctx context.Context, g *identitystore.Group) error {
 	return t.put(ctx, kindGroup, &g.Key, r, g.ExternalIDs)
 }
 
-// ParkName implements [identitystore.Txn]. U+0001 begins no name that the limits let in.
+// ParkName implements [identitystore.Txn]. Should somebody have a name of this form, the transaction fails.
 func (t *txn) ParkName(ctx context.Context, r identitystore.Ref) error {
 	parked := "\x01" + strconv.FormatInt(int64(r.Key), 10)
 	return t.exec(ctx, "UPDATE principal SET name_fold = ? WHERE tenant = ? AND pid = ?", parked, t.tid, int64(r.Key))

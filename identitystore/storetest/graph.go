@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/adfedkit/adfedkit/identitystore"
+	"github.com/adfedkit/adfedkit/internal/testscale"
 )
 
 func nesting(s *suite) {
@@ -138,7 +139,7 @@ func scope(s *suite) {
 
 // bigGroup: one user added to a large group is a handful of writes and one event.
 func bigGroup(s *suite) {
-	const n = 2000
+	n := testscale.N(2000, 100_000)
 	big, top := s.group("big"), s.group("top")
 	s.link(true, top, big)
 	s.ok(s.update(func(tx *identitystore.Tx) error {
@@ -177,6 +178,26 @@ func bigGroup(s *suite) {
 	members, err = s.svc.Reader().Members(s.ctx(), big.Key, 0, n+10)
 	s.ok(err)
 	s.equal(len(members), n+1)
+}
+
+func hideDisabled(s *suite) {
+	s.svc = s.open(identitystore.Config{Tenant: "d-00000000ee", HideDisabled: true})
+	u, g := s.user("u"), s.group("g")
+	s.link(true, g, u)
+	set := func(status identitystore.Status) {
+		s.ok(s.update(func(tx *identitystore.Tx) error {
+			now, err := tx.UserByID(s.ctx(), u.ID)
+			s.ok(err)
+			c := now.Clone()
+			c.Status, c.Link.DN = status, "CN=\xff\x00"
+			_, err = tx.UpdateUser(s.ctx(), c)
+			return err
+		}))
+	}
+	set(identitystore.StatusDisabled)
+	s.equal(s.groupsOf(s.svc, u), []string{})
+	set(identitystore.StatusEnabled)
+	s.equal(s.groupsOf(s.svc, u), []string{"g"})
 }
 
 func ownership(s *suite) {

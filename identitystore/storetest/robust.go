@@ -157,6 +157,26 @@ func documents(s *suite) {
 	s.is(put("", []byte("x")), identitystore.ErrInvalid)
 }
 
+// closeDuringUse: calls that are under way when the store is closed end, well or with an error.
+func closeDuringUse(s *suite) {
+	ctx := context.WithoutCancel(s.ctx())
+	u := s.user("u")
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			for n := range 50 {
+				if i%2 == 0 {
+					_, _ = s.svc.DescribeUser(ctx, u.ID)
+				} else {
+					_, _ = s.svc.CreateUser(ctx, author(), &identitystore.User{UserName: fmt.Sprint("w", i, "-", n)})
+				}
+			}
+		})
+	}
+	s.ok(s.store.Close())
+	wg.Wait()
+}
+
 func rollback(s *suite) {
 	ctx := s.ctx()
 	u, g := s.user("u"), s.group("g")

@@ -23,7 +23,7 @@ func Run(t *testing.T, open func(testing.TB) identitystore.Store) {
 		"Tenants": tenants, "TenantIsolation": isolation, "Users": usersVerbs, "Groups": groupsVerbs, "Limits": limits, "Fold": foldTable,
 		"Revisions": revisions, "Paging": paging, "AlternateIdentifiers": alternate, "Memberships": membershipVerbs, "Nesting": nesting,
 		"Swaps": swaps, "SwapOfGroupNames": groupSwaps, "Emails": emails, "Tombstones": tombstones, "Scope": scope, "Text": text, "Feed": feed,
-		"FeedUnderParallelCommits": parallelFeed, "History": history, "AsOf": asOf, "Prune": prune, "Leases": leases, "UseOnce": useOnce, "Handles": handles,
+		"FeedUnderParallelCommits": parallelFeed, "History": history, "AsOf": asOf, "Prune": prune, "Leases": leases, "UseOnce": useOnce, "Handles": handles, "HideDisabled": hideDisabled, "CloseDuringUse": closeDuringUse,
 		"Documents": documents, "Rollback": rollback, "CrashPoints": crashPoints, "ParallelUniqueness": parallelUnique, "ParallelMembers": parallelMembers,
 		"SignIn": signIn, "SignInRace": signInRace, "Explain": explain, "Simulate": simulate, "Model": model, "BigGroup": bigGroup, "Cancel": cancelled,
 		"Ownership": ownership, "Quota": quota,
