@@ -126,7 +126,24 @@ func (v *validation) open() error {
 	if !v.received.Is(nsProtocol, "Response") {
 		return v.refused("root", "core 3.3.3", "samlp:Response", v.received.Local(), ReasonNotAResponse, "the root is no samlp:Response")
 	}
+	if doc.DuplicateID() {
+		return v.step("ids", "core 1.3.4", "unique", "", v.duplicate())
+	}
 	return v.step("xml", "core 1.3", "", "", nil)
+}
+
+// duplicate names the refusal of a message with one ID twice: a copy of an assertion is the usual reason.
+func (v *validation) duplicate() error {
+	n := 0
+	for el := range v.received.Descendants() {
+		if (el.Local() == "Assertion" || el.Local() == "EncryptedAssertion") && el.Space() == nsAssertion {
+			n++
+		}
+	}
+	if n > 1 {
+		return reject(ReasonMultipleAssertions, "more than one assertion, and an ID twice", nil)
+	}
+	return reject(ReasonReference, "the same ID on two elements", nil)
 }
 
 // inflated decompresses raw up to longest bytes and wants nothing behind the end of the stream.

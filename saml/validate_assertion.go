@@ -108,7 +108,7 @@ func (v *validation) open1(container xmlgate.Elem, local string) (xmlgate.Elem, 
 	if err != nil {
 		return xmlgate.Elem{}, reject(ReasonDecrypt, "", nil) // what is wrong with the plain text depends on the cipher text: not told
 	}
-	if !doc.Root().Is(nsAssertion, local) {
+	if !doc.Root().Is(nsAssertion, local) || doc.DuplicateID() {
 		return xmlgate.Elem{}, reject(ReasonDecrypt, "", nil)
 	}
 	return doc.Root(), nil

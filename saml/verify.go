@@ -35,11 +35,14 @@ type verifiedElem struct {
 // WarningSHA1 is the warning of a result that relies on SHA-1.
 const WarningSHA1 = "sha1"
 
-// parseXML passes raw through the gate.
+// parseXML passes raw through the gate, and wants IDs to be unique.
 func parseXML(raw []byte, lim xmlgate.Limits) (*xmlgate.Doc, error) {
 	doc, err := xmlgate.Parse(raw, lim)
 	if err != nil {
 		return nil, fromGate(err)
+	}
+	if doc.DuplicateID() {
+		return nil, reject(ReasonMalformedXML, "the same ID on two elements", nil)
 	}
 	return doc, nil
 }

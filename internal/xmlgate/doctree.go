@@ -14,14 +14,15 @@ const (
 
 // Doc is a document that passed the gate. It is immutable and safe for concurrent use.
 type Doc struct {
-	src      string
-	elems    []elem
-	attrs    []attr
-	bindings []binding
-	prefixes []string
-	base     int32 // bindings before the root: none and xml, and those of the place of a decrypted element
-	ids      []int32
-	relative bool // some namespace name is neither empty nor absolute: Canonical XML 1.0, section 1.3, has no answer for these
+	src       string
+	elems     []elem
+	attrs     []attr
+	bindings  []binding
+	prefixes  []string
+	base      int32 // bindings before the root: none and xml, and those of the place of a decrypted element
+	ids       []int32
+	duplicate bool // two elements have the same ID
+	relative  bool // some namespace name is neither empty nor absolute: Canonical XML 1.0, section 1.3, has no answer for these
 }
 
 // elem holds positions in the text only; 64 bytes.
@@ -62,6 +63,10 @@ func (d *Doc) Root() Elem { return Elem{d, 0} }
 
 // Elements returns how many elements the document has.
 func (d *Doc) Elements() int { return len(d.elems) }
+
+// DuplicateID reports whether two elements have an attribute ID in no namespace with the same value. Who verifies signatures
+// refuses such a document; what to call it depends on what it was meant to be.
+func (d *Doc) DuplicateID() bool { return d.duplicate }
 
 // IDs returns the values of all attributes named ID, in any case and any namespace, with their elements: what some other
 // program could take for an identifier.

@@ -119,9 +119,6 @@ func TestRefused(t *testing.T) {
 		"attribute open":                 {"<a b='c/>", "malformed_xml"},
 		"attributes not separated":       {"<a b='1'c='2'/>", "malformed_xml"},
 		"less in attribute":              {"<a b='<'/>", "malformed_xml"},
-		"same ID twice":                  {"<a ID='_1'><b ID='_1'/></a>", "malformed_xml"},
-		"same ID twice, third":           {"<a ID='_1'><b ID='_2'/><c ID='_2'/></a>", "malformed_xml"},
-		"same ID by reference":           {"<a ID='_1'><b ID='&#95;1'/></a>", "malformed_xml"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -266,6 +263,18 @@ func TestIDs(t *testing.T) {
 		got = append(got, v)
 	}
 	require.Equal(t, []string{"1", "2", "3", "4", "5"}, got)
+}
+
+func TestDuplicateID(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]bool{
+		"<a ID='_1'><b ID='_1'/></a>": true, "<a ID='_1'><b ID='_2'/><c ID='_2'/></a>": true, "<a ID='_1'><b ID='&#95;1'/></a>": true,
+		"<a ID='_1'><b ID='_2'/><c ID='_3'/></a>": false, "<a ID='_1'><b Id='_1'/></a>": false, "<a/>": false,
+	} {
+		d, err := xmlgate.Parse([]byte(in), xmlgate.Limits{})
+		require.NoError(t, err)
+		require.Equal(t, want, d.DuplicateID(), in)
+	}
 }
 
 func TestContext(t *testing.T) {

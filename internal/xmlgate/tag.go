@@ -269,9 +269,7 @@ func (p *parser) scope(x *elem) *Error {
 		}
 		if p.idLike(a) {
 			idLike = true
-			if err := p.id(a); err != nil {
-				return err
-			}
+			p.id(a)
 		}
 	}
 	if idLike {
@@ -280,24 +278,24 @@ func (p *parser) scope(x *elem) *Error {
 	return p.attributesOnce(attrs)
 }
 
-// id refuses a second ID attribute of the same value: whatever refers to it could mean either element.
-func (p *parser) id(a *attr) *Error {
-	if a.prefixLen > 0 || p.src[a.name:a.name+2] != "ID" {
-		return nil
+// id notes a second ID attribute of the same value: whatever refers to it could mean either element.
+func (p *parser) id(a *attr) {
+	if a.prefixLen > 0 || p.src[a.name:a.name+2] != "ID" || p.duplicate {
+		return
 	}
 	value := p.value(a)
 	switch {
 	case p.firstID == "":
 		p.firstID = value
-		return nil
+		return
 	case p.idSeen == nil:
 		p.idSeen = map[string]struct{}{p.firstID: {}}
 	}
 	if _, seen := p.idSeen[value]; seen {
-		return p.malformed("the same ID on two elements")
+		p.duplicate = true
+		return
 	}
 	p.idSeen[value] = struct{}{}
-	return nil
 }
 
 // pairwise is up to how many attributes comparing each with each is cheaper than sorting.
