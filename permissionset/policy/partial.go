@@ -71,16 +71,16 @@ func (rs *residuals) or(a, b dnf) dnf {
 }
 
 func (rs *residuals) addClause(d dnf, c clause) dnf {
+	if len(d) >= maxClauses && len(c) > 0 {
+		rs.truncated = true
+		return d
+	}
 	for _, have := range d {
 		if subset(have, c) {
 			return d
 		}
 	}
 	d = slices.DeleteFunc(d, func(have clause) bool { return subset(c, have) })
-	if len(d) >= maxClauses {
-		rs.truncated = true
-		return d
-	}
 	return append(d, c)
 }
 
