@@ -53,16 +53,16 @@ func Bytes(s string) ([]byte, error) {
 		return nil, err
 	}
 	out := make([]byte, 8, 8+4*len(parts))
-	out[0], out[1] = 1, byte(len(parts)-3)
+	out[0], out[1] = 1, byte(len(parts)-3) //nolint:gosec // at most 15, checked above
 	for i := range 6 {
-		out[2+i] = byte(auth >> (8 * (5 - i)))
+		out[2+i] = byte(auth >> (8 * (5 - i))) //nolint:gosec // one byte is meant
 	}
 	for _, p := range parts[3:] {
 		v, err := decimal(p, 32)
 		if err != nil {
 			return nil, err
 		}
-		out = binary.LittleEndian.AppendUint32(out, uint32(v))
+		out = binary.LittleEndian.AppendUint32(out, uint32(v)) //nolint:gosec // 32 bits, checked above
 	}
 	return out, nil
 }
@@ -106,7 +106,7 @@ func Split(s string) (domain string, rid uint32, err error) {
 	if err != nil {
 		return "", 0, err
 	}
-	return s[:i], uint32(v), nil
+	return s[:i], uint32(v), nil //nolint:gosec // 32 bits, checked above
 }
 
 // Join appends a RID to a domain SID.

@@ -30,8 +30,10 @@ func TestKnown(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	for _, s := range []string{"", "S", "S-1", "S-2-5-1", "S-1-5-", "S-1-5-+1", "S-1-5-01", "S-1-5-4294967296", "S-1-0x5-1", "S-1-5--1",
-		"S-1-0x1000000000000-1", "S-1-5" + strings.Repeat("-1", 16), "S-1-5-" + strings.Repeat("1", 300), " S-1-5-1", "S-1-5-1 "} {
+	for _, s := range []string{
+		"", "S", "S-1", "S-2-5-1", "S-1-5-", "S-1-5-+1", "S-1-5-01", "S-1-5-4294967296", "S-1-0x5-1", "S-1-5--1",
+		"S-1-0x1000000000000-1", "S-1-5" + strings.Repeat("-1", 16), "S-1-5-" + strings.Repeat("1", 300), " S-1-5-1", "S-1-5-1 ",
+	} {
 		_, err := sid.Bytes(s)
 		require.ErrorIs(t, err, sid.ErrSID, s)
 	}
