@@ -1,6 +1,7 @@
 package saml_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -63,6 +64,14 @@ func TestAttackFixtures(t *testing.T) {
 			fixtureAttacks(t, parts...)
 		})
 	}
+}
+
+// numberedAssertions returns signed assertions for one person with the IDs _a0, _a1 and so on.
+func numberedAssertions(n int) (out []string) {
+	for i := range n {
+		out = append(out, (&forged{assertionID: fmt.Sprintf("_a%d", i), signAssertion: true}).assertion())
+	}
+	return out
 }
 
 func wrappingAttacks() map[string]func() []attack {
@@ -245,8 +254,20 @@ func wrappingAttacks() map[string]func() []attack {
 		"A20": func() []attack { return uriAttacks("", "absent") },
 		"A27": func() []attack {
 			second := &forged{assertionID: "_assertion2", nameID: evilName(), signAssertion: true}
+			several := func(s *setup) { s.sp.AllowMultipleAssertions = true }
 			return []attack{
 				refuse("two people", (&forged{assertions: signedAssertion().assertion() + second.assertion()}).xml(), saml.ReasonMultipleAssertions),
+				refuse("two people, several allowed", (&forged{assertions: signedAssertion().assertion() + second.assertion()}).xml(), saml.ReasonMultipleAssertions).with(several),
+				refuse("one unsigned, several allowed", (&forged{assertions: signedAssertion().assertion() + (&forged{assertionID: "_assertion2"}).assertion()}).xml(), saml.ReasonUnsigned).with(several),
+				refuse("one expired, several allowed", (&forged{assertions: signedAssertion().assertion() + (&forged{assertionID: "_assertion2", signAssertion: true, confirmation: bearer(acsURL, at(0), requestID)}).assertion()}).xml(), saml.ReasonExpired).with(several),
+				refuse("nine, several allowed", (&forged{assertions: strings.Join(numberedAssertions(9), "")}).xml(), saml.ReasonMultipleAssertions).with(several),
+				accept("one person, several allowed", (&forged{assertions: strings.Join(numberedAssertions(3), "")}).xml()).with(several).then(func(t *testing.T, a *saml.Assertion) {
+					t.Helper()
+					require.Equal(t, "_a0", a.ID)
+					require.Len(t, a.Additional, 2)
+					require.Equal(t, "_a2", a.Additional[1].ID)
+				}),
+				accept("one person, several allowed, encrypted", (&forged{signResponse: true, assertions: (&encrypting{}).assertion(numberedAssertions(1)[0]) + numberedAssertions(2)[1]}).xml()).with(several),
 				refuse("two people, response signed", (&forged{assertions: signedAssertion().assertion() + second.assertion(), signResponse: true}).xml(), saml.ReasonMultipleAssertions),
 			}
 		},

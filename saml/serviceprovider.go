@@ -29,17 +29,18 @@ type ServiceProviderConfig struct {
 	IdentityProviders IdentityProviderResolver // whom we trust, and with which keys
 	Replay            ReplayStore              // remembers assertion IDs
 
-	Tracker            RequestTracker     // remembers our requests; nil: only requests proven by the caller, see [ResponseInput]
-	DecryptionKeys     []crypto.Decrypter // our private keys, all are tried; none: encrypted content is refused
-	Affiliations       []string           // affiliation IDs that an SPNameQualifier may name besides our entity ID
-	AllowMissingNameID bool               // accept an assertion whose subject has no NameID
-	NameIDFormat       string             // demand this NameID format; "" accepts any
-	ClockSkew          time.Duration      // tolerated difference of the clocks, at most 10 minutes; 0 means 3 minutes
-	NoClockSkew        bool               // tolerate none
-	MaxIssueAge        time.Duration      // how old IssueInstant may be; 0 means 24 hours
-	Limits             Limits             // of a message; zero fields mean the defaults
-	Now                func() time.Time   // nil means the system clock
-	Logger             *slog.Logger       // nil means no logging
+	Tracker                 RequestTracker     // remembers our requests; nil: only requests proven by the caller, see [ResponseInput]
+	DecryptionKeys          []crypto.Decrypter // our private keys, all are tried; none: encrypted content is refused
+	Affiliations            []string           // affiliation IDs that an SPNameQualifier may name besides our entity ID
+	AllowMissingNameID      bool               // accept an assertion whose subject has no NameID
+	AllowMultipleAssertions bool               // accept up to 8 assertions in one response, if all are valid and for the same subject
+	NameIDFormat            string             // demand this NameID format; "" accepts any
+	ClockSkew               time.Duration      // tolerated difference of the clocks, at most 10 minutes; 0 means 3 minutes
+	NoClockSkew             bool               // tolerate none
+	MaxIssueAge             time.Duration      // how old IssueInstant may be; 0 means 24 hours
+	Limits                  Limits             // of a message; zero fields mean the defaults
+	Now                     func() time.Time   // nil means the system clock
+	Logger                  *slog.Logger       // nil means no logging
 }
 
 // Limits bounds a message before work is spent on it. A zero field means the default; nothing can be switched off.
@@ -196,8 +197,10 @@ func (c *Candidate) accept(ctx context.Context) (*Assertion, error) {
 		}
 		a.RelayState = r.RelayState
 	}
-	if err := c.sp.useOnce(ctx, replayKey("assertion", a.Issuer, a.ID), c.until); err != nil {
-		return nil, c.step("replay", "profiles 4.1.4.5", err)
+	for _, id := range a.ids() {
+		if err := c.sp.useOnce(ctx, replayKey("assertion", a.Issuer, id), c.until); err != nil {
+			return nil, c.step("replay", "profiles 4.1.4.5", err)
+		}
 	}
 	if c.request.ID != "" && !c.tracked { // a request that the caller keeps is answered once too
 		if err := c.sp.useOnce(ctx, replayKey("request", c.sp.cfg.EntityID, c.request.ID), later(c.request.Expires, c.until)); err != nil {

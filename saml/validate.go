@@ -32,6 +32,7 @@ type validation struct {
 	tracked  bool
 	request  Request // the one that is answered
 
+	outer     xmlgate.Elem // the encrypted assertion as received
 	assertion xmlgate.Elem // verified
 	result    Assertion
 	until     time.Time // end of every confirmation and of the conditions
@@ -52,7 +53,7 @@ func (v *validation) run(ctx context.Context) (*Candidate, error) {
 	if err := v.trust(ctx); err != nil {
 		return nil, err
 	}
-	if err := v.places(v.received, false); err != nil {
+	if err := v.places(v.received); err != nil {
 		return nil, v.step("signature places", "core 5.4", "", "", err)
 	}
 	if err := v.responseSignature(); err != nil {
@@ -67,13 +68,7 @@ func (v *validation) run(ctx context.Context) (*Candidate, error) {
 	if err := v.children(); err != nil {
 		return nil, err
 	}
-	if err := v.findAssertion(); err != nil {
-		return nil, err
-	}
-	if err := v.checkAssertion(); err != nil {
-		return nil, err
-	}
-	if err := v.inResponseTo(); err != nil {
+	if err := v.assertions(); err != nil {
 		return nil, err
 	}
 	v.result.Tenant = v.in.Tenant
@@ -308,45 +303,43 @@ func (v *validation) responseIssuer() error {
 }
 
 // places refuses signatures and assertions anywhere but where they count. What lies in the Advice of an assertion is ignored.
-func (v *validation) places(root xmlgate.Elem, decrypted bool) error {
-	assertion := root
-	if !decrypted {
-		assertion, _ = root.Only(nsAssertion, "Assertion")
-	}
+func (v *validation) places(root xmlgate.Elem) error {
 	for el := range root.Descendants() {
-		if err := placed(el, root, assertion, decrypted); err != nil {
+		if err := placed(el, root); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// placed is the rule for one element.
-func placed(el, root, assertion xmlgate.Elem, decrypted bool) error { //nolint:cyclop // one case for each kind of element
+// placed is the rule for one element. The root is a response or a decrypted assertion.
+func placed(el, root xmlgate.Elem) error {
 	switch el.Local() {
 	case "Signature":
-		p := el.Parent()
-		known := p == root || p == assertion || !decrypted && p.Parent() == root && p.Is(nsAssertion, "Assertion") // a second assertion is refused as such
-		if el.Space() == nsDSig && !known && !advised(el, assertion) {
+		if p := el.Parent(); el.Space() == nsDSig && p != root && !counts(p, root) && !advised(el, root) {
 			return reject(ReasonSignatureShape, "a Signature where none belongs", nil)
 		}
 	case "Assertion", "EncryptedAssertion":
-		known := el == root || !decrypted && el.Parent() == root
-		if el.Space() == nsAssertion && !known && !advised(el, assertion) {
+		if el.Space() == nsAssertion && el != root && el.Parent() != root && !advised(el, root) || counts(el.Parent(), root) && el.Space() == nsAssertion {
 			return reject(ReasonMultipleAssertions, "an assertion where none belongs", nil)
 		}
 	case "Response":
-		if el.Space() == nsProtocol && el != root && !advised(el, assertion) {
+		if el.Space() == nsProtocol && el != root && !advised(el, root) {
 			return reject(ReasonSignatureShape, "a response inside the response", nil)
 		}
 	}
 	return nil
 }
 
-// advised reports whether el lies in the Advice of assertion.
-func advised(el, assertion xmlgate.Elem) bool {
+// counts reports whether el is an assertion that is looked at: the root, or a child of the response.
+func counts(el, root xmlgate.Elem) bool {
+	return el.Is(nsAssertion, "Assertion") && (el == root || el.Parent() == root && root.Is(nsProtocol, "Response"))
+}
+
+// advised reports whether el lies in the Advice of an assertion that counts.
+func advised(el, root xmlgate.Elem) bool {
 	for p := el.Parent(); !p.IsZero(); p = p.Parent() {
-		if p.Is(nsAssertion, "Advice") && !assertion.IsZero() && p.Parent() == assertion {
+		if p.Is(nsAssertion, "Advice") && counts(p.Parent(), root) {
 			return true
 		}
 	}

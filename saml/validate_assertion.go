@@ -2,6 +2,7 @@ package saml
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -9,32 +10,79 @@ import (
 	"github.com/adfedkit/adfedkit/internal/xmlgate"
 )
 
-// findAssertion wants exactly one assertion, decrypts it, verifies its signature and settles from which bytes it is read.
-func (v *validation) findAssertion() error {
-	plain, np := v.received.Only(nsAssertion, "Assertion")
-	enc, ne := v.received.Only(nsAssertion, "EncryptedAssertion")
+// maxAssertions bounds the assertions of one response where several are allowed.
+const maxAssertions = 8
+
+// assertions wants exactly one assertion, or by option several that are all valid and for the same subject.
+func (v *validation) assertions() error {
+	n := 0
+	for !nthAssertion(v.received, n).IsZero() {
+		n++
+	}
 	switch {
-	case np+ne == 0:
+	case n == 0:
 		return v.refused("assertion", "profiles 4.1.4.2", "one", "none", ReasonNoAssertion, "")
-	case np+ne > 1:
-		return v.refused("assertion", "profiles 4.1.4.2", "one", "several", ReasonMultipleAssertions, "more than one assertion in the response")
+	case n > 1 && !v.sp.cfg.AllowMultipleAssertions, n > maxAssertions:
+		return v.refused("assertion", "profiles 4.1.4.2", "one", strconv.Itoa(n), ReasonMultipleAssertions, "more than one assertion in the response")
 	}
-	el, covered := plain, plain
-	if v.signed {
-		covered, _ = v.resp.Only(nsAssertion, "Assertion")
-	}
-	if ne == 1 {
-		if v.signed {
-			enc, _ = v.resp.Only(nsAssertion, "EncryptedAssertion")
+	response := v.result
+	all := make([]Assertion, n)
+	for i := range n {
+		v.result = response
+		v.result.Signed = slices.Clone(response.Signed)
+		if err := v.oneAssertion(i); err != nil {
+			return err
 		}
+		all[i] = v.result
+		for _, other := range all[:i] {
+			if other.Subject != all[i].Subject || other.ID == all[i].ID {
+				return v.refused("assertion", "profiles 4.1.4.2", "one subject", "", ReasonMultipleAssertions, "assertions for several subjects, or one twice")
+			}
+		}
+	}
+	v.result = all[0]
+	if n > 1 {
+		v.result.Additional = all[1:]
+	}
+	return nil
+}
+
+// nthAssertion returns the n-th assertion or encrypted assertion of a response, or the zero Elem.
+func nthAssertion(root xmlgate.Elem, n int) xmlgate.Elem {
+	for c := range root.Children() {
+		if c.Is(nsAssertion, "Assertion") || c.Is(nsAssertion, "EncryptedAssertion") {
+			if n == 0 {
+				return c
+			}
+			n--
+		}
+	}
+	return xmlgate.Elem{}
+}
+
+// oneAssertion decrypts the n-th assertion, verifies its signature, settles from which bytes it is read, and checks it.
+func (v *validation) oneAssertion(n int) error {
+	el := nthAssertion(v.received, n)
+	covered := el
+	if v.signed {
+		covered = nthAssertion(v.resp, n)
+	}
+	if el.Local() == "EncryptedAssertion" {
+		v.outer = el
 		var err error
-		if el, err = v.decrypted(enc); err != nil {
+		if el, err = v.decrypted(covered); err != nil {
 			return v.step("decryption", "core 2.3.4", "", "", v.generic(err))
 		}
 		covered = el
 		v.result.Encrypted = true
 	}
-	return v.assertionSignature(el, covered)
+	if err := v.assertionSignature(el, covered); err != nil {
+		return err
+	}
+	if err := v.checkAssertion(); err != nil {
+		return err
+	}
+	return v.inResponseTo()
 }
 
 // assertionSignature verifies the signature of the assertion, if there is one, and wants it or the response's.
@@ -73,7 +121,7 @@ func (v *validation) decrypted(enc xmlgate.Elem) (xmlgate.Elem, error) {
 	if err != nil {
 		return xmlgate.Elem{}, err
 	}
-	if err := v.places(el, true); err != nil {
+	if err := v.places(el); err != nil {
 		return xmlgate.Elem{}, err
 	}
 	id, _ := el.Attr("ID")
@@ -99,10 +147,8 @@ func (v *validation) open1(container xmlgate.Elem, local string) (xmlgate.Elem, 
 	}
 	doc, err := xmlgate.ParseIn(plain, v.sp.gate, container)
 	if err != nil && v.signed && local == "Assertion" {
-		if outer, n := v.received.Only(nsAssertion, "EncryptedAssertion"); n == 1 {
-			if doc, err = xmlgate.ParseIn(plain, v.sp.gate, outer); err == nil && !hasSignature(doc.Root()) {
-				return xmlgate.Elem{}, reject(ReasonDecrypt, "", nil)
-			}
+		if doc, err = xmlgate.ParseIn(plain, v.sp.gate, v.outer); err == nil && !hasSignature(doc.Root()) {
+			return xmlgate.Elem{}, reject(ReasonDecrypt, "", nil)
 		}
 	}
 	if err != nil {

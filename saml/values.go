@@ -73,6 +73,17 @@ type Assertion struct {
 	Signed    []string // "response", "assertion" or both: what carried a signature that verified
 	Encrypted bool     // the assertion, its subject or an attribute was encrypted
 	Warnings  []string // one word each, as [WarningSHA1]
+
+	Additional []Assertion // further assertions for the same subject, by option; their own Additional is empty
+}
+
+// ids returns the assertion IDs that are used up.
+func (a *Assertion) ids() []string {
+	out := []string{a.ID}
+	for i := range a.Additional {
+		out = append(out, a.Additional[i].ID)
+	}
+	return out
 }
 
 // Confirmation is the SubjectConfirmation that fitted (SAML core 2.4.1.1).
