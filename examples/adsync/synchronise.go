@@ -52,6 +52,9 @@ func synchronise(ctx context.Context, o *options, stdout, stderr io.Writer) (int
 	}
 	defer closeSource()
 	store, code, err := openStore(ctx, o.db, !o.plan)
+	if code == exitOutside {
+		return o.finish(adsync.Result{State: adsync.StateFailed}, err, " ", stdout, stderr)
+	}
 	if err != nil {
 		return code, err
 	}
