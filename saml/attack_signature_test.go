@@ -488,7 +488,7 @@ func signatureAttacks() map[string]func() []attack {
 			}
 			var many strings.Builder
 			for i := range 65 {
-				many.WriteString(fmt.Sprintf("p%d ", i))
+				fmt.Fprintf(&many, "p%d ", i)
 			}
 			in := func(f *forged) string { return replace(f.xml(), "<samlp:Response ", `<samlp:Response xmlns="urn:d" `) }
 			byDefault := signedAssertion()

@@ -88,6 +88,8 @@ func wrappingAttacks() map[string]func() []attack {
 		"A02": func() (out []attack) {
 			genuine := signedResponse().xml()
 			sig, _ := takeSignature(genuine)
+			out = append(out, refuse("in Extensions", (&forged{signAssertion: true, extensions: extensions(replace(replace((&forged{assertionID: "_b"}).xml(), "_response1", "_c"), "_session1", "_s"))}).xml(), append(structure, saml.ReasonMultipleAssertions)...),
+				refuse("an empty one in Extensions", (&forged{signAssertion: true, extensions: extensions("<samlp:Response></samlp:Response>")}).xml(), saml.ReasonSignatureShape))
 			for name, id := range ids("_response1") {
 				wrapper := (&forged{responseID: id, nameID: evilName()}).xml()
 				out = append(out, refuse(name, replace(wrapper, "</samlp:Response>", genuine+sig+"</samlp:Response>"), structure...),

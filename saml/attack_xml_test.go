@@ -22,11 +22,12 @@ func xmlAttacks() map[string]func() []attack {
 			return out
 		},
 		"A71": func() []attack {
-			dtd := `<!DOCTYPE r [<!ENTITY lol "lol">`
+			var dtd strings.Builder
+			dtd.WriteString(`<!DOCTYPE r [<!ENTITY lol "lol">`)
 			for i := range 9 {
-				dtd += fmt.Sprintf(`<!ENTITY lol%d "%s">`, i+1, strings.Repeat(fmt.Sprintf("&lol%d;", i), 10))
+				fmt.Fprintf(&dtd, `<!ENTITY lol%d "%s">`, i+1, strings.Repeat(fmt.Sprintf("&lol%d;", i), 10))
 			}
-			return []attack{refuse("billion laughs", dtd+"]>"+signedAssertion().xml(), saml.ReasonDoctype)}
+			return []attack{refuse("billion laughs", dtd.String()+"]>"+signedAssertion().xml(), saml.ReasonDoctype)}
 		},
 		"A72": func() []attack {
 			x := signedAssertion().xml()

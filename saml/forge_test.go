@@ -119,21 +119,22 @@ func or(s, def string) string {
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 func bearer(recipient, end, irt string) string {
-	data := ""
+	var data strings.Builder
 	for _, a := range [][2]string{{"InResponseTo", irt}, {"NotOnOrAfter", end}, {"Recipient", recipient}} {
 		if a[1] != "" {
-			data += fmt.Sprintf(` %s="%s"`, a[0], a[1])
+			fmt.Fprintf(&data, ` %s="%s"`, a[0], a[1])
 		}
 	}
-	return `<saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer"><saml:SubjectConfirmationData` + data + `></saml:SubjectConfirmationData></saml:SubjectConfirmation>`
+	return `<saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer"><saml:SubjectConfirmationData` + data.String() + `></saml:SubjectConfirmationData></saml:SubjectConfirmation>`
 }
 
 func audiences(names ...string) string {
-	s := "<saml:AudienceRestriction>"
+	var s strings.Builder
+	s.WriteString("<saml:AudienceRestriction>")
 	for _, n := range names {
-		s += "<saml:Audience>" + n + "</saml:Audience>"
+		s.WriteString("<saml:Audience>" + n + "</saml:Audience>")
 	}
-	return s + "</saml:AudienceRestriction>"
+	return s.String() + "</saml:AudienceRestriction>"
 }
 
 func conditions(inner string) string {

@@ -70,6 +70,13 @@ func (f failing) UseOnce(context.Context, [32]byte, time.Time) error   { return 
 func (f failing) Start(context.Context, saml.Request) error            { return f.err }
 func (f failing) Finish(context.Context, string) (saml.Request, error) { return saml.Request{}, f.err }
 
+// failingPeek fails where it is only asked.
+type failingPeek struct{ failing }
+
+func (f failingPeek) Peek(context.Context, string) (saml.Request, error) {
+	return saml.Request{}, f.err
+}
+
 // finishOnly hides Peek of the memory tracker.
 type finishOnly struct{ t *saml.MemoryTracker }
 
@@ -141,6 +148,10 @@ func TestTracker(t *testing.T) {
 		"another provider asked": {func(s *setup) { p := pending; p.IdP = "urn:other"; fresh(p)(s) }, saml.ReasonIssuer},
 		"no tracker":             {func(s *setup) { s.in.Request, s.in.RequestID = nil, requestID }, saml.ReasonInResponseTo},
 		"tracker fails":          {func(s *setup) { s.sp.Tracker = failing{down}; s.in.Request, s.in.RequestID = nil, requestID }, saml.ReasonUnavailable},
+		"tracker fails when peeked": {func(s *setup) {
+			s.sp.Tracker = failingPeek{failing{down}}
+			s.in.Request, s.in.RequestID = nil, requestID
+		}, saml.ReasonUnavailable},
 		"no peek, unknown": {func(s *setup) {
 			tr := fresh(pending)(s)
 			s.sp.Tracker = finishOnly{saml.NewMemoryTracker(0, nil)}
@@ -175,6 +186,20 @@ func TestTracker(t *testing.T) {
 		_, err := s.validate(t, f.xml())
 		require.ErrorIs(t, err, saml.ReasonReplay)
 	})
+}
+
+// TestEmptyRequest: an empty InResponseTo answers nothing, whatever the caller says is pending.
+func TestEmptyRequest(t *testing.T) {
+	t.Parallel()
+	f := signedAssertion()
+	f.confirmation = replace(bearer(acsURL, at(soon), "{X}"), "{X}", "")
+	x := replace(f.xml(), `InResponseTo="`+requestID+`"`, `InResponseTo=""`)
+	for _, pending := range [][]saml.Request{{{ID: ""}}, {{ID: "_a"}}, nil} {
+		s := newSetup()
+		s.idp.AllowUnsolicited = true
+		s.in.Request, s.in.Pending = nil, pending
+		refused(t, s, x, saml.ReasonInResponseTo)
+	}
 }
 
 func TestAcceptLater(t *testing.T) {

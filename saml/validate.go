@@ -313,7 +313,7 @@ func (v *validation) places(root xmlgate.Elem) error {
 }
 
 // placed is the rule for one element. The root is a response or a decrypted assertion.
-func placed(el, root xmlgate.Elem) error {
+func placed(el, root xmlgate.Elem) error { //nolint:cyclop // one case for each kind of element
 	switch el.Local() {
 	case "Signature":
 		if p := el.Parent(); el.Space() == nsDSig && p != root && !counts(p, root) && !advised(el, root) {
