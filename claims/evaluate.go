@@ -30,7 +30,8 @@ type Result struct {
 	Trace    *Trace   // nil unless [Program.Explain] was called
 }
 
-// Evaluate runs the rules over the claims. On any error there is no result: a rule that fails is never skipped.
+// Evaluate runs the rules over the claims. On any error there is no result: a rule that fails is never skipped. Claims of
+// the result may share their Properties with those that came in: do not change either.
 func (p *Program) Evaluate(ctx context.Context, in []Claim, stores Stores) (Result, error) {
 	e := p.scratch.Get().(*run)
 	res, err := e.evaluate(ctx, in, stores)

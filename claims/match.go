@@ -61,6 +61,9 @@ func (e *run) holds(t *cTest, c *Claim) (bool, error) {
 }
 
 func (e *run) dynamicPattern(pattern string) (*dotnetre.Regexp, error) {
+	if err := e.spend(1024 + 8*len(pattern)); err != nil {
+		return nil, err
+	}
 	re, err := e.p.dynamic.compile(pattern, e.p.opts.Dialect == DialectCTA, e.p.opts.Limits.regex())
 	switch {
 	case errors.Is(err, dotnetre.ErrPattern):

@@ -26,6 +26,7 @@ type RuleTrace struct {
 	Regex      []RegexTrace     `json:"regex,omitempty"`
 	Stores     []StoreTrace     `json:"stores,omitempty"`
 	Made       []MadeTrace      `json:"made,omitempty"`
+	Omitted    int              `json:"omitted,omitempty"` // further entries of Made that were left out
 }
 
 // A ConditionTrace says what one condition of a rule found, taken alone.
@@ -88,12 +89,19 @@ func (t *tracer) begin(e *run) {
 
 func (t *tracer) fired(*run) { t.current().Fired++ }
 
+// maxMade is how many claims of one rule a trace lists.
+const maxMade = 10_000
+
 func (t *tracer) made(e *run, pos int32, added, issued bool) {
+	r := t.current()
+	if len(r.Made) >= maxMade {
+		r.Omitted++
+		return
+	}
 	m := MadeTrace{Claim: int(pos), From: []int{}, Issued: issued, Duplicate: !added}
 	for _, p := range e.picks {
 		m.From = append(m.From, int(p))
 	}
-	r := t.current()
 	r.Made = append(r.Made, m)
 }
 
@@ -167,6 +175,9 @@ func (t *tracer) condition(e *run, s *cSelector, x *ConditionTrace) {
 	x.Joined = len(s.joins) > 0
 	best := -1
 	for pos := range e.limit {
+		if e.spend(1+len(s.all)) != nil {
+			return // the evaluation ends at its next step
+		}
 		passed := 0
 		for i := range s.all {
 			if s.all[i].expr.needs() == 0 {

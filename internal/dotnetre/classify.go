@@ -176,7 +176,11 @@ func (p *classifier) has(lit string) bool {
 type shape struct {
 	nullable bool // may match nothing
 	captures bool
+	size     int // of the program that Go's regexp would make of it, which unrolls counts
 }
+
+// maxProgram is the size from which a pattern is left to regexp2, which does not unroll.
+const maxProgram = 4096
 
 const maxClassifyDepth = 20
 
@@ -192,6 +196,7 @@ func (p *classifier) alternatives(depth int) (shape, bool) {
 		}
 		all.nullable = all.nullable || one.nullable
 		all.captures = all.captures || one.captures
+		all.size += one.size + 1
 		if !p.has("|") {
 			return all, true
 		}
@@ -232,6 +237,15 @@ func (p *classifier) sequence(depth int) (shape, bool) {
 		}
 		all.nullable = all.nullable && (atom.nullable || none)
 		all.captures = all.captures || atom.captures
+		times := 1
+		if repeated {
+			if times = p.most; times == unbounded {
+				times = p.least + 1
+			}
+		}
+		if all.size += (atom.size + 2) * max(times, 1); all.size > maxProgram {
+			return all, false
+		}
 	}
 	return all, true
 }
