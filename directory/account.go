@@ -3,7 +3,6 @@ package directory
 import (
 	"context"
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
@@ -36,7 +35,7 @@ func (c *Client) VerifyPassword(ctx context.Context, name string, password []byt
 	}
 	b := simpleBind{e.DN, secret.New(password)}
 	defer b.password.Zero()
-	if sam := e.String("sAMAccountName"); sam != "" && d.cfg.NetBIOS != "" {
+	if sam := e.String("sAMAccountName"); e.ad && sam != "" && d.cfg.NetBIOS != "" {
 		b.name = d.cfg.NetBIOS + `\` + sam // a DN may change between the look-up and the bind
 	}
 	if err := d.tryBind(ctx, b); err != nil {
@@ -215,13 +214,4 @@ func (c *Client) AlternateLogin(ctx context.Context, attribute, value string) (*
 		return hits[0], nil
 	}
 	return nil, &AmbiguousError{Candidates: hits}
-}
-
-// ridText is the last part of a SID as text, "" for text that is no SID.
-func ridText(s string) string {
-	_, rid, err := sid.Split(s)
-	if err != nil {
-		return ""
-	}
-	return strconv.FormatUint(uint64(rid), 10)
 }

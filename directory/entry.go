@@ -42,6 +42,7 @@ type Entry struct {
 	attrs  []attribute
 	packed []byte     // in place of attrs, see pack
 	names  *nameTable // of packed
+	ad     bool       // read from an Active Directory
 }
 
 type attribute struct {
@@ -166,7 +167,7 @@ func (e *Entry) GroupName() string {
 
 // newEntry decodes one search result. A result without a usable key gives the entry as far as it is known and an ObjectError.
 func newEntry(raw *ldap.Entry, c *conn) (*Entry, error) {
-	e := &Entry{DN: raw.DN, Domain: c.server.dom.cfg.DNS, Server: c.server.ep.url, attrs: attributesOf(raw)}
+	e := &Entry{DN: raw.DN, Domain: c.server.dom.cfg.DNS, Server: c.server.ep.url, attrs: attributesOf(raw), ad: c.info.ActiveDirectory}
 	if x, err := ParseExtendedDN(raw.DN); err == nil && x.DN != "" {
 		e.DN = x.DN
 	}

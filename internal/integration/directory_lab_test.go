@@ -127,4 +127,35 @@ func TestLabDirectoryRead(t *testing.T) {
 		require.Equal(t, 1, kinds[directory.EdgePrimary])
 		require.Empty(t, s.Skipped)
 	})
+
+	t.Run("trusts", func(t *testing.T) {
+		trusts, err := c.Trusts(ctx, "CORP")
+		require.NoError(t, err)
+		require.Len(t, trusts, 1)
+		require.Equal(t, os.Getenv("ADLAB2_DOMAIN"), trusts[0].DNS)
+		require.True(t, trusts[0].Inbound && trusts[0].Outbound && trusts[0].ForestTransitive)
+		ds, err := c.Domains(ctx)
+		require.NoError(t, err)
+		require.Len(t, ds, 2)
+	})
+
+	t.Run("the server's own transitive filter agrees", func(t *testing.T) {
+		for _, name := range []string{"nest-l1", "nest-l3", "AWS-Admins", "u-all"} {
+			s, err := c.ReadScope(ctx, directory.ScopeQuery{Principals: []directory.Principal{{Name: `CORP\` + name}}})
+			require.NoError(t, err)
+			f, err := directory.ParseFilter("(memberOf:1.2.840.113556.1.4.1941:=" + "CN=" + name + ",OU=Groups," + os.Getenv("ADLAB_BASE_DN") + ")")
+			require.NoError(t, err)
+			es, err := c.SearchAll(ctx, directory.Query{Domain: "CORP", Filter: f})
+			require.NoError(t, err)
+			want := map[string]bool{}
+			for _, e := range es {
+				want[e.GUID] = true
+			}
+			got := map[string]bool{}
+			for _, e := range s.Edges {
+				got[e.Child] = true
+			}
+			require.Equal(t, want, got, name)
+		}
+	})
 }
