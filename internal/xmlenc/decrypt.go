@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/adfedkit/adfedkit/internal/xmlgate"
@@ -216,10 +217,8 @@ func (d *Decrypter) oaep(m xmlgate.Elem, uri string) (crypto.DecrypterOpts, erro
 func encryptedKeys(container, data xmlgate.Elem) []xmlgate.Elem {
 	var out []xmlgate.Elem
 	add := func(e xmlgate.Elem) {
-		for _, known := range out {
-			if known == e {
-				return
-			}
+		if slices.Contains(out, e) {
+			return
 		}
 		if len(out) <= maxEncryptedKeys {
 			out = append(out, e)
