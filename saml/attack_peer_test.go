@@ -27,10 +27,10 @@ type row struct {
 func TestAttackPeer(t *testing.T) {
 	t.Parallel()
 	for id, rows := range map[string][]row{
-		"A16": wrappedRequests(), "A87": injectedMarkup(), "A118": scriptAddresses(), "A121": unsignedLogout(), "A122": foreignLogout(),
+		"A16": wrappedRequests(), "A87": injectedMarkup(), "A118": scriptAddresses(), "A119": foreignConsumers(), "A120": wrongIndexes(), "A121": unsignedLogout(), "A122": foreignLogout(),
 		"A125": keysWithoutUse(), "A130": repeatedParameters(), "A131": reencodedQuery(), "A132": changedRelayState(), "A133": swappedAlgorithms(),
 		"A134": embeddedOnRedirect(), "A135": encodings(), "A136": wrongPlaces(), "A137": reservedNames(), "A138": simpleSign(),
-		"A139": artifacts(), "A140": envelopes(), "A170": tamperedMetadata(), "A171": wrappedMetadata(), "A176": encryptionKeys(),
+		"A139": artifacts(), "A140": envelopes(), "A170": tamperedMetadata(), "A171": wrappedMetadata(), "A172": expiredMetadata(), "A173": cacheDurations(), "A141": enhancedClients(), "A176": encryptionKeys(),
 		"A177": certificateChains(), "A178": otherRoles(), "A179": wrongEntities(),
 	} {
 		t.Run(id, func(t *testing.T) {
@@ -151,6 +151,106 @@ func scriptAddresses() []row {
 		{"relative", saml.ReasonMetadata, acs("//evil.example.com/")},
 		{"fragment", saml.ReasonMetadata, acs("https://sp.example.com/#x")},
 		{"no host", saml.ReasonMetadata, acs("https:///acs")},
+	}
+}
+
+// asked sends a request after change.
+func asked(change func(*saml.AuthnRequest)) func(*testing.T) error {
+	return func(t *testing.T) error {
+		t.Helper()
+		r := honestRequest()
+		change(r)
+		_, err := acceptQuery(t, newPeers(), redirected(t, r, "", nil))
+		return err
+	}
+}
+
+func foreignConsumers() []row {
+	to := func(address string) func(*testing.T) error {
+		return asked(func(r *saml.AuthnRequest) { r.AssertionConsumerServiceURL = address })
+	}
+	return []row{
+		{"registered", "", to(peerACS)},
+		{"second registered", "", to(peerACS + "/two")},
+		{"none named", "", to("")},
+		{"stranger", saml.ReasonRecipient, to("https://evil.example.com/acs")},
+		{"another partner's", saml.ReasonRecipient, to(otherACS)},
+		{"with a query", saml.ReasonRecipient, to(peerACS + "?x=1")},
+		{"other case", saml.ReasonRecipient, to("https://SP.example.com/acs")},
+	}
+}
+
+func wrongIndexes() []row {
+	by := func(i int) func(*testing.T) error {
+		return asked(func(r *saml.AuthnRequest) { r.AssertionConsumerServiceURL, r.AssertionConsumerServiceIndex = "", &i })
+	}
+	return []row{
+		{"registered", "", by(7)},
+		{"unknown", saml.ReasonRecipient, by(9999)},
+		{"of the artifact binding, which is not served", saml.ReasonRecipient, by(8)},
+		{"index and address", saml.ReasonMalformedXML, func(t *testing.T) error {
+			t.Helper()
+			doc, err := honestRequest().Marshal()
+			require.NoError(t, err)
+			_, err = acceptPost(t, newPeers(), []byte(strings.Replace(string(doc), " Destination=", ` AssertionConsumerServiceIndex="7" Destination=`, 1)))
+			return err
+		}},
+	}
+}
+
+func expiredMetadata() []row {
+	at := func(attrs string, opts saml.MetadataOptions) func(*testing.T) error {
+		return func(t *testing.T) error {
+			t.Helper()
+			opts.Now = peerNow
+			_, err := saml.ParseMetadata(plainMetadata(t, attrs, ""), opts)
+			return err
+		}
+	}
+	day := saml.MetadataOptions{RequireValidUntil: true, MaxValidity: 24 * time.Hour}
+	return []row{
+		{"valid", "", at(` validUntil="2026-03-04T05:06:08Z"`, day)},
+		{"past", saml.ReasonMetadataExpired, at(` validUntil="2026-03-04T05:06:07Z"`, saml.MetadataOptions{})},
+		{"missing", saml.ReasonMetadata, at("", day)},
+		{"too far", saml.ReasonMetadata, at(` validUntil="2026-03-05T05:06:08Z"`, day)},
+		{"fixture", saml.ReasonMetadataExpired, func(t *testing.T) error {
+			t.Helper()
+			_, err := saml.ParseMetadata(metadataFile(t, "expired-idp-metadata.xml"), saml.MetadataOptions{})
+			return err
+		}},
+	}
+}
+
+func cacheDurations() []row {
+	var out []row
+	for text, want := range map[string]time.Duration{
+		"PT1393462294S": 24 * time.Hour, "P1DT": 0, "-PT1H": 5 * time.Minute, "PT0S": 5 * time.Minute, "PT6H": 6 * time.Hour, "P1Y2M3DT4H5M6.7S": 24 * time.Hour,
+		"": 0, "P": 0, "PT": 0, "1H": 0, "PT1": 0, "P1H": 0, "PT1D": 0, "PT1.5H": 0, "P99999999999999999999D": 24 * time.Hour,
+	} {
+		out = append(out, row{"duration " + text, "", func(t *testing.T) error {
+			t.Helper()
+			m, err := saml.ParseMetadata(plainMetadata(t, ` cacheDuration="`+text+`"`, ""), saml.MetadataOptions{})
+			require.NoError(t, err)
+			require.Equal(t, want, m.CacheDuration)
+			require.Equal(t, want == 0, len(m.Warnings) == 1)
+			return nil
+		}})
+	}
+	return out
+}
+
+// enhancedClients: the profile is not implemented, so its binding is no address to send anything to.
+func enhancedClients() []row {
+	consumer := func(binding string) func(*testing.T) error {
+		return func(*testing.T) error {
+			m := &saml.Metadata{EntityID: "urn:sp", SP: &saml.SPDescriptor{AssertionConsumers: []saml.IndexedEndpoint{{Endpoint: saml.Endpoint{Binding: binding, Location: peerACS}}}}}
+			_, err := m.RelyingParty()
+			return err
+		}
+	}
+	return []row{
+		{"POST", "", consumer(saml.BindingHTTPPost)},
+		{"PAOS", saml.ReasonMetadata, consumer("urn:oasis:names:tc:SAML:2.0:bindings:PAOS")},
 	}
 }
 
