@@ -172,6 +172,11 @@ func (s *NewClaim) is(name PropertyName, text string) bool {
 }
 
 func (p *TemplateParams) newClaim(f filter, tag string, s *NewClaim) bool { //nolint:cyclop // one list of checks
+	if len(s.Assigns) == 2 && f.value != nil {
+		p.Template, p.Value = TemplateMFA, *f.value
+		return mfaType(f.typ) && f.issuer == "" && f.issuerPattern == "" && f.format == "" &&
+			s.is(PropType, TypeAuthenticationMethod) && s.is(PropValue, MultipleAuthn)
+	}
 	if len(s.Assigns) == 2 {
 		v, ok := f.between(ignoreCasePrefix, "$")
 		p.Value = v

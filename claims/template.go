@@ -23,6 +23,7 @@ const (
 	TemplatePermitValue                         // Permit Users Based on an Incoming Claim
 	TemplateDenyValue                           // Deny Users Based on an Incoming Claim
 	TemplatePermitAll                           // Permit All Users
+	TemplateMFA                                 // second factor for a user, a group, devices or a location (2012 R2)
 )
 
 // annotation returns the value of @RuleTemplate.
@@ -40,6 +41,7 @@ func (t Template) annotation() string {
 		return "Authorization"
 	case TemplatePermitAll:
 		return "AllowAllAuthzRule"
+	case TemplateMFA: // its rules carry no annotation
 	}
 	return ""
 }
@@ -62,12 +64,17 @@ type TemplateParams struct {
 	Attributes []string // LDAP: attributes, one for each type
 	Incoming   string   // incoming type
 	Outgoing   string   // Group, Map: outgoing type
-	Value      string   // Group: outgoing value. Pass, Permit, Deny: value, suffix or prefix. Map: old value
+	Value      string   // Group: outgoing value. Pass, Permit, Deny, MFA: value, suffix or prefix. Map: old value
 	NewValue   string   // MapValue: new value. MapEmailSuffix: new suffix
 	GroupSID   string   // Group
 
 	IncomingFormat string // format of an incoming name identifier; "" for none
 	OutgoingFormat string // format of an outgoing name identifier; "" for none
+}
+
+// mfaType reports whether the wizard offers a second factor for claims of this type.
+func mfaType(t string) bool {
+	return t == TypePrimarySID || t == TypeGroupSID || t == TypeIsRegisteredUser || t == TypeInsideCorporate
 }
 
 // escapePattern is .NET's Regex.Escape.
@@ -141,8 +148,8 @@ const (
 // Generate makes the rule of a template, as the wizard does. It does not check that the parameters make sense.
 func Generate(p TemplateParams) *Rule {
 	r := &Rule{}
-	if !p.Plain {
-		r.Annotations = append(r.Annotations, Annotation{Name: "RuleTemplate", Value: Lit(p.Template.annotation())})
+	if name := p.Template.annotation(); !p.Plain && name != "" {
+		r.Annotations = append(r.Annotations, Annotation{Name: "RuleTemplate", Value: Lit(name)})
 	}
 	if p.Name != "" {
 		r.Annotations = append(r.Annotations, Annotation{Name: "RuleName", Value: Lit(p.Name)})
@@ -177,6 +184,8 @@ func (p *TemplateParams) constraints() []Constraint {
 		cons = append(cons, value("=~", ignoreCasePrefix+escapePattern(p.Value)))
 	case TemplatePassDefault:
 		cons = append(cons, Constraint{Property{Name: PropIssuer}, "=~", Lit(localIssuers)})
+	case TemplateMFA:
+		return append(cons, value("==", p.Value))
 	case TemplatePassAll, TemplateMapAll, TemplateMapEmailSuffix, TemplatePermitAll:
 	}
 	if p.IncomingFormat != "" {
@@ -192,6 +201,8 @@ func (p *TemplateParams) statement(tag string) Statement {
 		return &Copy{Tag: tag}
 	case TemplatePermitValue:
 		return &NewClaim{Assigns: []Assign{set(PropType, Lit(TypePermit)), set(PropValue, Lit(permitValue))}}
+	case TemplateMFA:
+		return &NewClaim{Assigns: []Assign{set(PropType, Lit(TypeAuthenticationMethod)), set(PropValue, Lit(MultipleAuthn))}}
 	case TemplateDenyValue:
 		return &NewClaim{Assigns: []Assign{set(PropType, Lit(TypeDeny)), set(PropValue, Lit(denyValue))}}
 	case TemplateLDAP:

@@ -59,6 +59,9 @@ c:[Type == "g", Value =~ "^(?i)S-1-5-32-544$"]
 		`c:[Type == "g", Value =~ "^(?i)x$"]
  => issue(Type = "http://schemas.microsoft.com/authorization/claims/deny", Value = "DenyUsersWithClaim");
 `: {Template: claims.TemplateDenyValue, Incoming: "g", Value: "x", Plain: true},
+		`c:[Type == "http://schemas.microsoft.com/ws/2012/01/insidecorporatenetwork", Value == "false"]
+ => issue(Type = "http://schemas.microsoft.com/ws/2008/06/identity/claims/authenticationmethod", Value = "http://schemas.microsoft.com/claims/multipleauthn");
+`: {Template: claims.TemplateMFA, Incoming: claims.TypeInsideCorporate, Value: "false", Plain: true},
 		`@RuleTemplate = "AllowAllAuthzRule"
  => issue(Type = "http://schemas.microsoft.com/authorization/claims/permit", Value = "true");
 `: {Template: claims.TemplatePermitAll},
@@ -135,6 +138,8 @@ func TestRecogniseIgnoresLayout(t *testing.T) {
 		`c:[Issuer =~ "^(AD AUTHORITY|SELF AUTHORITY|LOCAL AUTHORITY)$", Type == "a"] => issue(claim = c);`:                                     claims.TemplatePassDefault,
 		`=> issue(Value = "true", Type = "` + perm + `");`:                                                                                      claims.TemplatePermitAll,
 		// custom
+		`c:[Type == "x", Value == "y"] => issue(Type = "` + claims.TypeAuthenticationMethod + `", Value = "` + claims.MultipleAuthn + `");`: 0,
+		`c:[Type == "` + claims.TypeGroupSID + `", Value == "y"] => issue(Type = "` + claims.TypeAuthenticationMethod + `", Value = "x");`:  0,
 		`c:[Type == "a"] => add(claim = c);`:                         0,
 		`[Type == "a"] => issue(Type = "t");`:                        0,
 		`c:[Type =~ "a"] => issue(claim = c);`:                       0,

@@ -237,17 +237,23 @@ func (p *classifier) sequence(depth int) (shape, bool) {
 		}
 		all.nullable = all.nullable && (atom.nullable || none)
 		all.captures = all.captures || atom.captures
-		times := 1
-		if repeated {
-			if times = p.most; times == unbounded {
-				times = p.least + 1
-			}
-		}
-		if all.size += (atom.size + 2) * max(times, 1); all.size > maxProgram {
+		if all.size += p.weight(atom, repeated); all.size > maxProgram {
 			return all, false
 		}
 	}
 	return all, true
+}
+
+// weight is what an atom with its quantifier adds to the program.
+func (p *classifier) weight(atom shape, repeated bool) int {
+	times := 1
+	switch {
+	case repeated && p.most == unbounded:
+		times = p.least + 1
+	case repeated:
+		times = max(p.most, 1)
+	}
+	return (atom.size + 2) * times
 }
 
 // step notes the atom read last with its quantifier.
