@@ -3,6 +3,7 @@ package kerberos
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -53,8 +54,8 @@ func (c *CCache) Services() []string {
 // String names the owner only.
 func (c *CCache) String() string { return "credential cache of " + c.Principal() }
 
-// GoString is [CCache.String].
-func (c *CCache) GoString() string { return c.String() }
+// Format prints what String says, under every verb.
+func (c *CCache) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, c.String()) }
 
 // LogValue hides the owner too.
 func (c *CCache) LogValue() slog.Value { return slog.StringValue("credential cache") }

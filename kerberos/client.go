@@ -3,6 +3,7 @@ package kerberos
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -271,4 +272,14 @@ func (c *Client) clientError(k *kdcError) error {
 		return outside(ErrUnavailable, "the KDC failed", k)
 	}
 	return distrust("unexpected error", k)
+}
+
+// Format prints the principal alone, under every verb: what is inside are keys and tickets.
+func (c *Client) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprint(f, "kerberos.Client of ", c.Principal())
+}
+
+// LogValue prints what Format prints.
+func (c *Client) LogValue() slog.Value {
+	return slog.StringValue("kerberos.Client of " + c.Principal())
 }

@@ -3,6 +3,9 @@ package kerberos
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 	"time"
 
 	"github.com/adfedkit/adfedkit/internal/krb/der"
@@ -107,3 +110,9 @@ func (in *Initiation) Finish(reply []byte) (*SecContext, error) {
 	sc.peerSeq = uint64(part.Seq)
 	return sc, nil
 }
+
+// Format prints nothing of the token and the keys.
+func (in *Initiation) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "kerberos.Initiation") }
+
+// LogValue prints what Format prints.
+func (in *Initiation) LogValue() slog.Value { return slog.StringValue("kerberos.Initiation") }

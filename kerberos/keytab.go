@@ -69,8 +69,8 @@ func (k *Keytab) Entries() []KeytabEntry {
 // String says how many keys there are.
 func (k *Keytab) String() string { return fmt.Sprintf("keytab with %d keys", len(k.entries)) }
 
-// GoString is [Keytab.String].
-func (k *Keytab) GoString() string { return k.String() }
+// Format prints what String says, under every verb.
+func (k *Keytab) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, k.String()) }
 
 // LogValue is [Keytab.String].
 func (k *Keytab) LogValue() slog.Value { return slog.StringValue(k.String()) }

@@ -3,6 +3,9 @@ package kerberos
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 	"sync"
 
 	"github.com/adfedkit/adfedkit/internal/krb/etype"
@@ -220,3 +223,9 @@ func rotateLeft(b []byte, n int) []byte {
 	out = append(out, b[n:]...)
 	return append(out, b[:n]...)
 }
+
+// Format prints nothing of the keys.
+func (c *SecContext) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "kerberos.SecContext") }
+
+// LogValue prints what Format prints.
+func (c *SecContext) LogValue() slog.Value { return slog.StringValue("kerberos.SecContext") }

@@ -13,23 +13,34 @@ const redacted = "[secret]"
 // and cannot be compared with ==. The zero value is an empty secret.
 type Bytes struct {
 	_ [0]func() // not comparable: == on secrets is neither constant-time nor meant
-	b []byte
+	// p points twice because fmt does not call Format for unexported fields of other structs: it prints what is
+	// inside. It follows one pointer at most (for a verb that does not fit, even there), never two.
+	p **[]byte
 }
 
 // New copies b into a secret; the caller may then zero its own copy.
-func New(b []byte) Bytes { return Bytes{b: append([]byte(nil), b...)} }
+func New(b []byte) Bytes {
+	c := append([]byte(nil), b...)
+	p := &c
+	return Bytes{p: &p}
+}
 
 // Reveal returns the secret itself, not a copy. Review greps for this name.
-func (s Bytes) Reveal() []byte { return s.b }
+func (s Bytes) Reveal() []byte {
+	if s.p == nil {
+		return nil
+	}
+	return **s.p
+}
 
 // Len returns the number of bytes.
-func (s Bytes) Len() int { return len(s.b) }
+func (s Bytes) Len() int { return len(s.Reveal()) }
 
 // Equal compares in constant time for equal lengths.
-func (s Bytes) Equal(o Bytes) bool { return subtle.ConstantTimeCompare(s.b, o.b) == 1 }
+func (s Bytes) Equal(o Bytes) bool { return subtle.ConstantTimeCompare(s.Reveal(), o.Reveal()) == 1 }
 
 // Zero overwrites the secret. Copies that Go's runtime or a library made are out of reach.
-func (s Bytes) Zero() { clear(s.b) }
+func (s Bytes) Zero() { clear(s.Reveal()) }
 
 // Format implements [fmt.Formatter] so that no verb shows the bytes.
 func (s Bytes) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }

@@ -21,8 +21,10 @@ func TestNeverPrinted(t *testing.T) {
 	type holder struct {
 		S secret.Bytes
 		P *secret.Bytes
+		s secret.Bytes // fmt does not call methods of unexported fields
 	}
-	h := holder{S: s, P: &s}
+	h := holder{S: s, P: &s, s: s}
+	require.Equal(t, len(canary), h.s.Len())
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "s", s, "h", h)
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "s", s, "h", h)
