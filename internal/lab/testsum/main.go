@@ -21,6 +21,12 @@ type event struct {
 // counts is what one run added up.
 type counts struct{ passed, failed, skipped int }
 
+// seen is a run as it goes on: a package that fails without a failed test (it does not build, it panics) counts once.
+type seen struct {
+	counts
+	broken map[string]bool // packages with a failed test
+}
+
 func main() {
 	tally := flag.String("tally", "", "file to which `PASSED FAILED SKIPPED` of this run is appended")
 	flag.Parse()
@@ -57,7 +63,7 @@ func errClose(c io.Closer, err error) error {
 // read copies the interesting part of in to out and counts tests; a test with subtests counts once itself, each
 // subtest once too, as the go command does.
 func read(in io.Reader, out io.Writer) (counts, error) {
-	var c counts
+	c := seen{broken: map[string]bool{}}
 	held := map[string]*strings.Builder{} // output of tests that are still running
 	sc := bufio.NewScanner(in)
 	sc.Buffer(nil, 64<<20)
@@ -85,19 +91,22 @@ func read(in io.Reader, out io.Writer) (counts, error) {
 			}
 		}
 	}
-	return c, sc.Err()
+	return c.counts, sc.Err()
 }
 
-func (c *counts) finish(e event, held *strings.Builder, out io.Writer) {
+func (c *seen) finish(e event, held *strings.Builder, out io.Writer) {
 	switch {
-	case e.Action == "build-fail", e.Action == "fail" && e.Test == "":
-		c.failed++
-		_, _ = fmt.Fprintln(out, "FAILED package", e.Package+e.ImportPath)
+	case e.Action == "fail" && e.Test == "":
+		if !c.broken[e.Package] {
+			c.failed++
+		}
+		_, _ = fmt.Fprintln(out, "FAILED package", e.Package)
 	case e.Test == "":
 	case e.Action == "pass":
 		c.passed++
 	case e.Action == "fail":
 		c.failed++
+		c.broken[e.Package] = true
 		print1(out, e, held)
 	case e.Action == "skip":
 		c.skipped++

@@ -18,8 +18,9 @@ func TestRead(t *testing.T) {
 		"pass":       {`{"Action":"pass","Package":"p","Test":"TestA"}` + "\n" + `{"Action":"pass","Package":"p"}`, counts{1, 0, 0}, ""},
 		"fail":       {`{"Action":"output","Package":"p","Test":"TestA","Output":"boom\n"}` + "\n" + `{"Action":"fail","Package":"p","Test":"TestA"}`, counts{0, 1, 0}, "boom"},
 		"skip":       {`{"Action":"skip","Package":"p","Test":"TestA"}`, counts{0, 0, 1}, "SKIP p TestA"},
-		"build":      {`{"Action":"build-output","ImportPath":"p","Output":"x.go:1: bad\n"}` + "\n" + `{"Action":"build-fail","ImportPath":"p"}`, counts{0, 1, 0}, "x.go:1: bad"},
+		"build":      {`{"Action":"build-output","ImportPath":"p","Output":"x.go:1: bad\n"}` + "\n" + `{"Action":"build-fail","ImportPath":"p"}` + "\n" + `{"Action":"fail","Package":"p"}`, counts{0, 1, 0}, "x.go:1: bad"},
 		"package":    {`{"Action":"fail","Package":"p"}`, counts{0, 1, 0}, "FAILED package p"},
+		"fail, once": {`{"Action":"fail","Package":"p","Test":"TestA"}` + "\n" + `{"Action":"fail","Package":"p"}`, counts{0, 1, 0}, "FAIL p TestA"},
 		"plain text": {"go: cannot find main module", counts{}, "cannot find"},
 		"quiet pass": {`{"Action":"output","Package":"p","Test":"TestA","Output":"chatter\n"}` + "\n" + `{"Action":"pass","Package":"p","Test":"TestA"}`, counts{1, 0, 0}, ""},
 	} {
