@@ -2,6 +2,7 @@ package permissionset
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,8 @@ type Access struct {
 	grants   map[principal][]grant
 	tiles    map[principal][]grant
 	warnings []Problem
+
+	accountRank, setRank, appRank []uint32 // places in the order of IDs and names
 }
 
 // AccessConfig configures an [Access]. The zero value is fine.
@@ -40,7 +43,6 @@ type grant struct {
 	target, set int // places; set is -1 for an application
 	assignment  int
 	until       time.Time // zero: never ends
-	reason      string
 }
 
 // NewAccess indexes an organization. Assignments that name an unknown account, set, application or principal grant
@@ -59,6 +61,9 @@ func NewAccess(o Organization, cfg AccessConfig) *Access {
 	for i, x := range o.Applications {
 		first(a.apps, x.ID, i)
 	}
+	a.accountRank = ranks(o.Accounts, func(x *Account) string { return x.ID })
+	a.setRank = ranks(o.PermissionSets, func(x *PermissionSet) string { return x.Name })
+	a.appRank = ranks(o.Applications, func(x *Application) string { return x.ID })
 	users, groups := map[string]bool{}, map[string]bool{}
 	for _, u := range o.Users {
 		users[u.ID] = true
@@ -109,7 +114,7 @@ func (a *Access) index(known func(PrincipalType, string) bool) {
 			}
 			seen[key] = true
 			p := principal{as.PrincipalType == GroupPrincipal, as.PrincipalID}
-			a.grants[p] = append(a.grants[p], grant{target: account, set: set, assignment: i, until: until, reason: as.Reason})
+			a.grants[p] = append(a.grants[p], grant{target: account, set: set, assignment: i, until: until})
 		}
 	}
 }
@@ -124,7 +129,7 @@ func (a *Access) indexApplications(known func(PrincipalType, string) bool) {
 		}
 		if until, ok := a.until(as.NotAfter, path); ok {
 			p := principal{as.PrincipalType == GroupPrincipal, as.PrincipalID}
-			a.tiles[p] = append(a.tiles[p], grant{target: app, set: -1, assignment: i, until: until, reason: as.Reason})
+			a.tiles[p] = append(a.tiles[p], grant{target: app, set: -1, assignment: i, until: until})
 		}
 	}
 }
@@ -214,6 +219,37 @@ type ApplicationAccess struct {
 
 // Effective returns what a user reaches directly and through the given memberships; a disabled user reaches nothing.
 func (a *Access) Effective(u User, memberships []Membership) Effective {
+	byPath := func(x, y Membership) int { return comparePaths(x.Path, y.Path) }
+	if !slices.IsSortedFunc(memberships, byPath) {
+		memberships = slices.Clone(memberships)
+		slices.SortStableFunc(memberships, byPath)
+	}
+	return a.effective(u, func(yield func(source) bool) {
+		for _, m := range memberships {
+			s := source{accounts: a.grants[principal{true, m.GroupID}], apps: a.tiles[principal{true, m.GroupID}]}
+			if len(s.accounts)+len(s.apps) == 0 {
+				continue
+			}
+			s.path = make([]string, 0, len(m.Path)+1)
+			s.path = append(s.path, "user:"+u.UserName)
+			for _, g := range m.Path {
+				s.path = append(s.path, "group:"+g)
+			}
+			if !yield(s) {
+				return
+			}
+		}
+	})
+}
+
+// source is what one group grants, with the path from the user to it.
+type source struct {
+	accounts, apps []grant
+	path           []string
+}
+
+// effective takes the groups in the order of their paths, which then need not be compared any more.
+func (a *Access) effective(u User, groups iter.Seq[source]) Effective {
 	out := Effective{User: u.UserName, Status: u.Status, Accounts: []AccountAccess{}}
 	if out.Status == "" {
 		out.Status = Enabled
@@ -221,80 +257,121 @@ func (a *Access) Effective(u User, memberships []Membership) Effective {
 	if out.Status != Enabled {
 		return out
 	}
-	hits := a.collect(a.grants, u, memberships)
-	for i := 0; i < len(hits); {
-		acc := &a.org.Accounts[hits[i].target]
-		entry := AccountAccess{ID: acc.ID, Name: acc.Name, Email: acc.Email}
-		for j := i; i < len(hits) && hits[i].target == hits[j].target; {
-			set := SetAccess{Name: a.org.PermissionSets[hits[i].set].Name}
-			for k := i; i < len(hits) && hits[i].target == hits[k].target && hits[i].set == hits[k].set; i++ {
-				set.Via = append(set.Via, hits[i].path)
-				set.Assignments = append(set.Assignments, hits[i].assignment)
-			}
-			entry.PermissionSets = append(entry.PermissionSets, set)
-		}
-		out.Accounts = append(out.Accounts, entry)
+	now := a.now()
+	var accounts, apps hits
+	add := func(s source) {
+		accounts.add(a, s.accounts, s.path, now)
+		apps.add(a, s.apps, s.path, now)
 	}
-	tiles := a.collect(a.tiles, u, memberships)
-	for i := 0; i < len(tiles); {
-		app := &a.org.Applications[tiles[i].target]
-		entry := ApplicationAccess{ID: app.ID, Name: app.Name}
-		for j := i; i < len(tiles) && tiles[i].target == tiles[j].target; i++ {
-			entry.Via = append(entry.Via, tiles[i].path)
-			entry.Assignments = append(entry.Assignments, tiles[i].assignment)
+	self := principal{id: u.ID}
+	add(source{a.grants[self], a.tiles[self], []string{"user:" + u.UserName}})
+	for s := range groups {
+		add(s)
+	}
+	accounts.sort()
+	apps.sort()
+	out.Accounts = a.accountList(&accounts)
+	out.Applications = a.applicationList(&apps)
+	return out
+}
+
+// hits are the grants of one user; order sorts them by target and set, then by path.
+type hits struct {
+	list  []hit
+	order []hitKey
+}
+
+type hit struct {
+	grant *grant
+	path  []string
+}
+
+type hitKey struct {
+	rank uint64 // of the target, and of the set below it
+	at   int
+}
+
+func (h *hits) add(a *Access, grants []grant, path []string, now time.Time) {
+	h.list, h.order = slices.Grow(h.list, len(grants)), slices.Grow(h.order, len(grants))
+	for i := range grants {
+		g := &grants[i]
+		if !g.until.IsZero() && !now.Before(g.until) {
+			continue
 		}
-		out.Applications = append(out.Applications, entry)
+		h.order = append(h.order, hitKey{a.rank(g), len(h.list)})
+		h.list = append(h.list, hit{g, path})
+	}
+}
+
+func (h *hits) sort() {
+	slices.SortFunc(h.order, func(x, y hitKey) int { return cmp.Or(cmp.Compare(x.rank, y.rank), cmp.Compare(x.at, y.at)) })
+}
+
+// rank orders grants as their targets and sets are ordered by ID and name.
+func (a *Access) rank(g *grant) uint64 {
+	if g.set < 0 {
+		return uint64(a.appRank[g.target])
+	}
+	return uint64(a.accountRank[g.target])<<32 | uint64(a.setRank[g.set])
+}
+
+// ranks returns the place of each element when the list is sorted by key.
+func ranks[T any](list []T, key func(*T) string) []uint32 {
+	order := make([]int, len(list))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(x, y int) int { return strings.Compare(key(&list[x]), key(&list[y])) })
+	out := make([]uint32, len(list))
+	for place, i := range order {
+		out[i] = uint32(place) //nolint:gosec // far below 2^32
 	}
 	return out
 }
 
-// hit is a grant with the path by which the user has it.
-type hit struct {
-	grant
-	path []string
-}
-
-// collect returns the user's grants, sorted by target, set and path.
-func (a *Access) collect(grants map[principal][]grant, u User, memberships []Membership) []hit {
-	var hits []hit
-	now := a.now()
-	add := func(p principal, groups []string) {
-		gs := grants[p]
-		if len(gs) == 0 {
-			return
+// accountList groups sorted hits. One array holds all sets of a user, and one all paths: their parts are what is returned.
+func (a *Access) accountList(h *hits) []AccountAccess {
+	nAccounts, nSets := 0, 0
+	for i, k := range h.order {
+		if i == 0 || k.rank>>32 != h.order[i-1].rank>>32 {
+			nAccounts++
 		}
-		path := make([]string, 0, len(groups)+1)
-		path = append(path, "user:"+u.UserName)
-		for _, g := range groups {
-			path = append(path, "group:"+g)
+		if i == 0 || k.rank != h.order[i-1].rank {
+			nSets++
 		}
-		for _, g := range gs {
-			if g.until.IsZero() || now.Before(g.until) {
-				hits = append(hits, hit{g, path})
+	}
+	accounts, sets := make([]AccountAccess, 0, nAccounts), make([]SetAccess, 0, nSets)
+	via, places := make([][]string, 0, len(h.order)), make([]int, 0, len(h.order))
+	for i := 0; i < len(h.order); {
+		acc := &a.org.Accounts[h.list[h.order[i].at].grant.target]
+		firstSet := len(sets)
+		for target := h.order[i].rank >> 32; i < len(h.order) && h.order[i].rank>>32 == target; {
+			from := len(via)
+			rank := h.order[i].rank
+			set := &a.org.PermissionSets[h.list[h.order[i].at].grant.set]
+			for ; i < len(h.order) && h.order[i].rank == rank; i++ {
+				x := &h.list[h.order[i].at]
+				via, places = append(via, x.path), append(places, x.grant.assignment)
 			}
+			sets = append(sets, SetAccess{Name: set.Name, Via: via[from:len(via):len(via)], Assignments: places[from:len(places):len(places)]})
 		}
+		accounts = append(accounts, AccountAccess{ID: acc.ID, Name: acc.Name, Email: acc.Email, PermissionSets: sets[firstSet:len(sets):len(sets)]})
 	}
-	add(principal{id: u.ID}, nil)
-	for _, m := range memberships {
-		add(principal{group: true, id: m.GroupID}, m.Path)
-	}
-	slices.SortFunc(hits, func(x, y hit) int {
-		return cmp.Or(a.compareTargets(x.grant, y.grant), comparePaths(x.path, y.path), cmp.Compare(x.assignment, y.assignment))
-	})
-	return hits
+	return accounts
 }
 
-func (a *Access) compareTargets(x, y grant) int {
-	if x.set < 0 {
-		return cmp.Or(strings.Compare(a.org.Applications[x.target].ID, a.org.Applications[y.target].ID), cmp.Compare(x.target, y.target))
+func (a *Access) applicationList(h *hits) []ApplicationAccess {
+	var out []ApplicationAccess
+	for i := 0; i < len(h.order); {
+		app := &a.org.Applications[h.list[h.order[i].at].grant.target]
+		entry := ApplicationAccess{ID: app.ID, Name: app.Name}
+		for rank := h.order[i].rank; i < len(h.order) && h.order[i].rank == rank; i++ {
+			x := &h.list[h.order[i].at]
+			entry.Via, entry.Assignments = append(entry.Via, x.path), append(entry.Assignments, x.grant.assignment)
+		}
+		out = append(out, entry)
 	}
-	if x.target != y.target {
-		return strings.Compare(a.org.Accounts[x.target].ID, a.org.Accounts[y.target].ID)
-	}
-	if x.set != y.set {
-		return strings.Compare(a.org.PermissionSets[x.set].Name, a.org.PermissionSets[y.set].Name)
-	}
-	return 0
+	return out
 }
 
 // comparePaths orders by length, then element by element in byte order.

@@ -201,6 +201,15 @@ func TestMembershipsAgainstAllPaths(t *testing.T) {
 					t.Fatalf("%v in %v: %v, want %v", u.ID, m.GroupID, m.Path, want[m.GroupID])
 				}
 			}
+			g := permissionset.NewGrants(o, permissionset.AccessConfig{})
+			if a, b := js(g.Effective(u)), js(g.Access.Effective(u, got)); a != b {
+				t.Fatalf("the two ways differ:\n%s\n%s", a, b)
+			}
+			turned := slices.Clone(got)
+			slices.Reverse(turned)
+			if a, b := js(g.Effective(u)), js(g.Access.Effective(u, turned)); a != b {
+				t.Fatalf("the order of memberships counts:\n%s\n%s", a, b)
+			}
 			for _, m := range d.Memberships(u.ID, true) {
 				if len(m.Path) != 1 {
 					t.Fatalf("direct only: %v", m)

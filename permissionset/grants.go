@@ -3,6 +3,8 @@ package permissionset
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 )
 
 // ErrUnknownUser is what errors.Is finds when there is no user of a name.
@@ -12,11 +14,21 @@ var ErrUnknownUser = errors.New("permissionset: unknown user")
 type Grants struct {
 	Access    *Access
 	Directory *Directory
+
+	sources []source // what each group of the directory grants, without a path
+	labels  []string // "group:" and the name
 }
 
 // NewGrants indexes an organization that has its own users and groups.
 func NewGrants(o Organization, cfg AccessConfig) *Grants {
-	return &Grants{Access: NewAccess(o, cfg), Directory: NewDirectory(o.Users, o.Groups)}
+	g := &Grants{Access: NewAccess(o, cfg), Directory: NewDirectory(o.Users, o.Groups)}
+	g.sources, g.labels = make([]source, len(o.Groups)), make([]string, len(o.Groups))
+	for i := range o.Groups {
+		p := principal{true, o.Groups[i].ID}
+		g.sources[i] = source{accounts: g.Access.grants[p], apps: g.Access.tiles[p]}
+		g.labels[i] = "group:" + o.Groups[i].DisplayName
+	}
+	return g
 }
 
 // EffectiveAccess returns what the user with the name reaches; nested groups count.
@@ -25,7 +37,55 @@ func (g *Grants) EffectiveAccess(_ context.Context, userName string) (Effective,
 	if !ok {
 		return Effective{}, ErrUnknownUser
 	}
-	return g.Access.Effective(u, g.Directory.Memberships(u.ID, false)), nil
+	return g.Effective(u), nil
+}
+
+// Effective returns what a user of the directory reaches, as [Access.Effective] does with all memberships. It makes paths
+// only for groups that grant something.
+func (g *Grants) Effective(u User) Effective {
+	d := g.Directory
+	i, ok := d.byID[u.ID]
+	if !ok {
+		return g.Access.Effective(u, nil)
+	}
+	w := d.start()
+	defer d.scratch.Put(w)
+	d.reach(w, i, false)
+	user := "user:" + u.UserName
+	return g.Access.effective(u, func(yield func(source) bool) {
+		for _, at := range w.queue {
+			s := g.sources[at]
+			if len(s.accounts)+len(s.apps) == 0 {
+				continue
+			}
+			n := 1
+			for k := at; k >= 0; k = w.from[k] {
+				n++
+			}
+			s.path = make([]string, n)
+			s.path[0] = user
+			for k := at; k >= 0; k = w.from[k] {
+				n--
+				s.path[n] = g.labels[k]
+			}
+			if !yield(s) {
+				return
+			}
+		}
+	})
+}
+
+// WhoCan asks [Access.WhoCan] about all users of the directory.
+func (g *Grants) WhoCan(q WhoCanQuery) (WhoCanResult, error) {
+	users := g.Directory.Users()
+	slices.SortStableFunc(users, func(x, y User) int { return strings.Compare(x.UserName, y.UserName) })
+	return g.Access.whoCan(func(yield func(Effective) bool) {
+		for _, u := range users {
+			if !yield(g.Effective(u)) {
+				return
+			}
+		}
+	}, q)
 }
 
 // PermissionSet finds a permission set by name.

@@ -3,6 +3,7 @@ package permissionset
 import (
 	"cmp"
 	"errors"
+	"iter"
 	"slices"
 	"strings"
 
@@ -61,6 +62,16 @@ type Person struct {
 // selects that account; without, every account is asked. Context keys that do not follow from the permission set are
 // unknown. Cross-account access, which needs a policy of the resource, is not reported.
 func (a *Access) WhoCan(people []Person, q WhoCanQuery) (WhoCanResult, error) {
+	return a.whoCan(func(yield func(Effective) bool) {
+		for _, p := range people {
+			if !yield(a.Effective(p.User, p.Memberships)) {
+				return
+			}
+		}
+	}, q)
+}
+
+func (a *Access) whoCan(people iter.Seq[Effective], q WhoCanQuery) (WhoCanResult, error) {
 	out := WhoCanResult{Action: q.Action, Resource: q.Resource, Results: []WhoCanRow{}, Warnings: slices.Clone(a.warnings)}
 	if q.Action == "" || q.Resource == "" {
 		return WhoCanResult{}, ErrQuery
@@ -80,8 +91,7 @@ func (a *Access) WhoCan(people []Person, q WhoCanQuery) (WhoCanResult, error) {
 	}
 	// The answer is the same for every holder of a set in an account: the session name is all that differs.
 	known := map[[2]string]*setVerdict{}
-	for _, p := range people {
-		eff := a.Effective(p.User, p.Memberships)
+	for eff := range people {
 		for _, acc := range eff.Accounts {
 			if only != "" && acc.ID != only {
 				continue
@@ -102,9 +112,12 @@ func (a *Access) WhoCan(people []Person, q WhoCanQuery) (WhoCanResult, error) {
 			}
 		}
 	}
-	slices.SortStableFunc(out.Results, func(x, y WhoCanRow) int {
+	order := func(x, y WhoCanRow) int {
 		return cmp.Or(strings.Compare(x.User, y.User), strings.Compare(x.Account, y.Account), strings.Compare(x.PermissionSet, y.PermissionSet))
-	})
+	}
+	if !slices.IsSortedFunc(out.Results, order) { // it is when people come by name
+		slices.SortStableFunc(out.Results, order)
+	}
 	return out, nil
 }
 
