@@ -101,11 +101,18 @@ func semanticAttacks() map[string]func() []attack {
 					accept("one millisecond left", changed(withConfirmation(bearer(acsURL, at(time.Minute+time.Millisecond), requestID)))))...)
 		},
 		"A95": func() []attack {
-			return append(attackedBoth("no SubjectConfirmation", withConfirmation("-"), saml.ReasonSubjectConfirmation),
-				attackedBoth("no Subject", func(f *forged) {
+			out := attackedBoth("no SubjectConfirmation", withConfirmation("-"), saml.ReasonSubjectConfirmation)
+			for what, subject := range map[string]string{"no Subject": "", "two Subjects": "<saml:Subject>" + evilName() + "</saml:Subject><saml:Subject>" + evilName() + "</saml:Subject>"} {
+				cut := func(s string) string { return replace(s, "<saml:Subject>{CUT}{CUT}</saml:Subject>", subject) }
+				for _, a := range attackedBoth(what, func(f *forged) {
 					f.nameID, f.confirmation = "{CUT}", "{CUT}"
-					f.assertionSig.digested, f.responseSig.digested = cutSubject, cutSubject
-				}, saml.ReasonSignature, saml.ReasonNameID, saml.ReasonSubject)...)
+					f.assertionSig.digested, f.responseSig.digested = cut, cut
+				}, saml.ReasonSubject) {
+					a.xml = cut(a.xml)
+					out = append(out, a)
+				}
+			}
+			return out
 		},
 		"A96": func() []attack {
 			hok := strings.Replace(bearer(acsURL, at(soon), requestID), "cm:bearer", "cm:holder-of-key", 1)
@@ -394,8 +401,6 @@ func semanticAttacks() map[string]func() []attack {
 		},
 	}
 }
-
-func cutSubject(s string) string { return replace(s, "<saml:Subject>{CUT}{CUT}</saml:Subject>", "") }
 
 func timeAttacks() (out []attack) {
 	for name, end := range map[string]string{
