@@ -85,7 +85,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 // Principal returns name@REALM as configured.
 func (c *Client) Principal() string { return c.name.String() + "@" + c.realm.Name }
 
-// Close forgets the tickets and overwrites the keys.
+// Close forgets the tickets and overwrites the keys. No other call may be running.
 func (c *Client) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -59,7 +59,6 @@ type health struct {
 	failures int
 	restTill time.Time
 	probing  bool
-	latency  time.Duration
 }
 
 func newNetwork(cfg NetworkConfig, now func() time.Time, log *slog.Logger) (*network, error) {
@@ -167,13 +166,12 @@ func (n *network) ask(ctx context.Context, r request) (answer, error) {
 // one asks one KDC and notes how it went.
 func (n *network) one(ctx context.Context, addr string, r request) answer {
 	n.probe(addr)
-	begin := n.now()
 	body, err := n.exchange(ctx, addr, r.msg)
 	if err == nil && r.check != nil {
 		err = r.check(body)
 	}
 	if ctx.Err() == nil { // a cancelled loser of a race says nothing about the KDC
-		n.note(addr, err, n.now().Sub(begin))
+		n.note(addr, err)
 		if err != nil {
 			n.log.LogAttrs(ctx, slog.LevelInfo, "KDC failed", slog.String("kdc", addr), slog.String("error", err.Error()))
 		}
@@ -282,7 +280,7 @@ func (n *network) order(addrs []string, prefer string) []string {
 	return append(good, resting...)
 }
 
-func (n *network) note(addr string, err error, took time.Duration) {
+func (n *network) note(addr string, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	h := n.health[addr]
@@ -290,7 +288,6 @@ func (n *network) note(addr string, err error, took time.Duration) {
 		h = new(health)
 		n.health[addr] = h
 	}
-	h.latency = took
 	if err == nil {
 		h.failures = 0
 		return

@@ -3,6 +3,7 @@ package kerberos_test
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -108,4 +109,21 @@ func TestAuthenticatorsAcceptedOnce(t *testing.T) {
 		wg.Wait()
 	}
 	require.EqualValues(t, n, accepted.Load())
+}
+
+// An entry costs 40 bytes or less, and no single call takes long.
+func TestReplayCacheCost(t *testing.T) { //nolint:paralleltest // it measures the process
+	const n = 200_000
+	c := kerberos.NewReplayCache(kerberos.MemoryReplayConfig{})
+	until := time.Now().Add(10 * time.Minute)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range n {
+		require.NoError(t, c.UseOnce(t.Context(), replayKey(i), until))
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	require.Less(t, (after.HeapAlloc-before.HeapAlloc)/n, uint64(40))
+	require.Equal(t, n, c.Len())
 }

@@ -166,7 +166,9 @@ func (c *Config) binder(b *Bind) (directory.Binder, error) {
 func (c *Config) Client(b *Bind) (*kerberos.Client, error) {
 	cfg := kerberos.ClientConfig{Principal: c.principal(b.User)}
 	for _, d := range c.Domains {
-		cfg.Realms = append(cfg.Realms, d.kerberosRealm())
+		if len(d.KDCs) > 0 || d.Discover { // others can only be reached by simple binds
+			cfg.Realms = append(cfg.Realms, d.kerberosRealm())
+		}
 	}
 	if b.KeytabFile != "" {
 		kt, err := kerberos.NewFileKeytab(kerberos.FileKeytabConfig{Path: b.KeytabFile})
