@@ -324,7 +324,7 @@ func ranks[T any](list []T, key func(*T) string) []uint32 {
 	slices.SortStableFunc(order, func(x, y int) int { return strings.Compare(key(&list[x]), key(&list[y])) })
 	out := make([]uint32, len(list))
 	for place, i := range order {
-		out[i] = uint32(place) //nolint:gosec // far below 2^32
+		out[i] = uint32(place)
 	}
 	return out
 }

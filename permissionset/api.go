@@ -9,8 +9,8 @@ import (
 // implements all of them, bound to one instance. Their errors carry AWS's code by a method ErrorCode() string, as those of
 // the AWS SDK do; ConflictException and ThrottlingException are tried again.
 
-// PermissionSetAPI keeps permission sets.
-type PermissionSetAPI interface {
+// SetAPI keeps permission sets.
+type SetAPI interface {
 	// CreatePermissionSet makes a set from name, description, session duration, relay state and tags, and returns its ARN.
 	CreatePermissionSet(ctx context.Context, set PermissionSet) (arn string, err error)
 	// DescribePermissionSet returns those fields.
@@ -88,7 +88,7 @@ type ProvisionAPI interface {
 
 // API is everything that [Apply] and [ReadActual] need.
 type API interface {
-	PermissionSetAPI
+	SetAPI
 	PolicyAPI
 	AssignmentAPI
 	ProvisionAPI

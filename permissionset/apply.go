@@ -244,7 +244,7 @@ func (a *applier) sync(ctx context.Context, s Step) error {
 	return a.call(ctx, func() error { return a.change(ctx, arn, s) })
 }
 
-func (a *applier) change(ctx context.Context, arn string, s Step) error {
+func (a *applier) change(ctx context.Context, arn string, s Step) error { //nolint:cyclop // one case for each operation
 	set := a.sets[s.PermissionSet]
 	if set == nil && s.Op != OpDeleteSet {
 		return fmt.Errorf("permission set %q is not desired", s.PermissionSet)

@@ -200,7 +200,7 @@ func (d *Directory) cyclic() []int {
 		if index[root] != 0 {
 			continue
 		}
-		open(int32(root)) //nolint:gosec // see put
+		open(int32(root))
 		for len(frames) > 0 {
 			f := &frames[len(frames)-1]
 			g := f.g

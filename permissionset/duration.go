@@ -8,11 +8,11 @@ import (
 )
 
 // ErrDuration is what errors.Is finds when a session duration is malformed.
-var ErrDuration = errors.New("permissionset: malformed duration") //nolint:gochecknoglobals // sentinel
+var ErrDuration = errors.New("permissionset: malformed duration")
 
 // ParseDuration reads a duration as the sso-admin service model writes it: ISO 8601 in capital letters, days or weeks,
 // a fraction in the seconds only. Years and months have no fixed length: calendar is then true and d is 0.
-func ParseDuration(s string) (d time.Duration, calendar bool, err error) {
+func ParseDuration(s string) (d time.Duration, calendar bool, err error) { //nolint:cyclop // one grammar
 	rest, neg := strings.CutPrefix(s, "-")
 	rest, ok := strings.CutPrefix(rest, "P")
 	if !ok || rest == "" || len(s) > 100 {
@@ -91,4 +91,4 @@ func (p *PermissionSet) Session() (time.Duration, error) {
 }
 
 // ErrDurationRange is what errors.Is finds when a session duration is well formed and outside the range.
-var ErrDurationRange = errors.New("permissionset: session duration is not between 1 h and 12 h") //nolint:gochecknoglobals // sentinel
+var ErrDurationRange = errors.New("permissionset: session duration is not between 1 h and 12 h")

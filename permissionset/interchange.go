@@ -97,7 +97,7 @@ func (im *importer) named(_ *CLIDocument, out *cliOutput) error {
 	return nil
 }
 
-func (im *importer) rest(doc *CLIDocument, out *cliOutput) error {
+func (im *importer) rest(doc *CLIDocument, out *cliOutput) error { //nolint:cyclop // one part for each kind of output
 	for _, a := range out.AccountAssignments {
 		i, ok := im.sets[a.PermissionSetArn]
 		if !ok {

@@ -12,10 +12,10 @@ const reservedPrefix = "AWSReservedSSO_"
 
 // The patterns of the service models. \w is taken as ASCII, as the models' own regular expressions do.
 var (
-	permissionSetName = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]+$`)                                      //nolint:gochecknoglobals // compiled once
-	policyName        = permissionSetName                                                                //nolint:gochecknoglobals // same pattern
-	policyPath        = regexp.MustCompile(`^((/[A-Za-z0-9.,+@=_-]+)*)/$`)                               //nolint:gochecknoglobals // compiled once
-	managedARN        = regexp.MustCompile(`^arn:aws(-[a-z]+)*:iam::aws:policy(/[A-Za-z0-9.,+@=_-]+)+$`) //nolint:gochecknoglobals // compiled once
+	permissionSetName = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]+$`)
+	policyName        = permissionSetName //nolint:gochecknoglobals // same pattern
+	policyPath        = regexp.MustCompile(`^((/[A-Za-z0-9.,+@=_-]+)*)/$`)
+	managedARN        = regexp.MustCompile(`^arn:aws(-[a-z]+)*:iam::aws:policy(/[A-Za-z0-9.,+@=_-]+)+$`)
 	permissionSetARN  = regexp.MustCompile(`^arn:aws(-[a-z]+)*:sso:::permissionSet/(sso)?ins-[a-zA-Z0-9.-]{16}/ps-[a-zA-Z0-9./-]{16}$`)
 	instanceARN       = regexp.MustCompile(`^arn:aws(-[a-z]+)*:sso:::instance/(sso)?ins-[a-zA-Z0-9.-]{16}$`)
 	roleSuffix        = regexp.MustCompile(`^[0-9a-f]{16}$`)

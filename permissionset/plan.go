@@ -260,9 +260,9 @@ func policySteps(want, have *PermissionSet) (out []Step) {
 	case len(want.InlinePolicy) > 0 && !samePolicy(want.InlinePolicy, have.InlinePolicy):
 		step(OpPutInline, "")
 	}
-	switch a, b := boundaryName(want.PermissionsBoundary), boundaryName(have.PermissionsBoundary); {
-	case a == b:
-	case a == "":
+	switch a, b := boundaryName(want.PermissionsBoundary), boundaryName(have.PermissionsBoundary); a {
+	case b:
+	case "":
 		step(OpDeleteBoundary, b)
 	default:
 		step(OpPutBoundary, a)

@@ -146,8 +146,10 @@ func TestPlanOfEqualStates(t *testing.T) {
 func TestSelectors(t *testing.T) {
 	t.Parallel()
 	accounts := []permissionset.Account{
-		{ID: "1", Name: "prod-eu", OU: "Workloads/Prod", Tags: map[string]string{"env": "prod"}}, {ID: "2", Name: "prod-us", OU: "Workloads/Prod/US"},
-		{ID: "3", Name: "dev", OU: "Workloads/Production", Tags: map[string]string{"env": "dev", "x": ""}}, {ID: "4", Name: "mgmt"},
+		{ID: "1", Name: "prod-eu", OU: "Workloads/Prod", Tags: map[string]string{"env": "prod"}},
+		{ID: "2", Name: "prod-us", OU: "Workloads/Prod/US"},
+		{ID: "3", Name: "dev", OU: "Workloads/Production", Tags: map[string]string{"env": "dev", "x": ""}},
+		{ID: "4", Name: "mgmt"},
 	}
 	for name, c := range map[string]struct {
 		s    permissionset.Selector

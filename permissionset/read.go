@@ -14,7 +14,7 @@ import (
 )
 
 // ErrNotOrganization is what errors.Is finds when a text is not an organization document at all.
-var ErrNotOrganization = errors.New("permissionset: not an organization document") //nolint:gochecknoglobals // sentinel
+var ErrNotOrganization = errors.New("permissionset: not an organization document")
 
 // maxDocument bounds an organization document.
 const maxDocument = 256 << 20

@@ -85,7 +85,7 @@ type rule struct {
 }
 
 // check reports the first fault of a text and returns whether there is none.
-func (v *validator) check(s, path string, r rule) bool {
+func (v *validator) check(s, path string, r rule) bool { //nolint:cyclop // one list of checks
 	n := utf8.RuneCountInString(s)
 	key := r.key
 	if key == "" {

@@ -50,7 +50,7 @@ type WhoCanQuery struct {
 }
 
 // ErrQuery is what errors.Is finds when a question is malformed.
-var ErrQuery = errors.New("permissionset: action or resource is empty") //nolint:gochecknoglobals // sentinel
+var ErrQuery = errors.New("permissionset: action or resource is empty")
 
 // Person is a user with the groups that hold the user.
 type Person struct {

@@ -102,7 +102,7 @@ func (a *app) assume(ctx context.Context, u *identitystore.User, g grant) (*sts.
 	if err != nil {
 		return nil, err
 	}
-	return a.tokens.AssumeRoleWithSAML(ctx, sts.AssumeInput{RoleARN: role, PrincipalARN: principal, SAMLAssertion: assertion, DurationSeconds: duration})
+	return a.tokens.AssumeRoleWithSAML(ctx, sts.AssumeInput{RoleARN: role, PrincipalARN: principal, SAMLAssertion: assertion, Duration: duration})
 }
 
 func (a *app) awsAssertion(u *identitystore.User, role, principal string) (string, error) {

@@ -215,7 +215,7 @@ func (o *outcome) decide() Result {
 }
 
 // allow decides a request that no statement denies; the layer is the one that granted or the first that did not.
-func (o *outcome) allow() (Decision, Layer) {
+func (o *outcome) allow() (Decision, Layer) { //nolint:cyclop // the evaluation logic in one place
 	if o.present[LayerSCPs] && !o.scpLevels {
 		return ImplicitDeny, LayerSCPs
 	}

@@ -148,7 +148,7 @@ type Problem struct {
 }
 
 // ErrInvalid is what errors.Is finds in the error of [Parse].
-var ErrInvalid = errors.New("policy: document is not valid") //nolint:gochecknoglobals // sentinel
+var ErrInvalid = errors.New("policy: document is not valid")
 
 // InvalidError is the error of [Parse]: everything that is wrong with a document, in the order of the text.
 type InvalidError struct {

@@ -5,8 +5,8 @@ func GlobMatch(pattern, text string) bool { return globMatch(encodeGlob(pattern)
 
 // ParseDate and its like let tests reach the value parsers.
 var (
-	ParseDate  = parseDate                       //nolint:gochecknoglobals // for tests
-	CompareDec = func(a, b string) (int, bool) { //nolint:gochecknoglobals // for tests
+	ParseDate  = parseDate
+	CompareDec = func(a, b string) (int, bool) {
 		x, ok1 := parseDecimal(a)
 		y, ok2 := parseDecimal(b)
 		return x.cmp(y), ok1 && ok2

@@ -254,7 +254,7 @@ func commonPrefix(a, b string) int {
 }
 
 // collect adds what the rules of one effect say. A Deny ends it, and so does an Allow that nothing can widen.
-func (ix *ruleIndex) collect(e *env, effect Effect, f *found) {
+func (ix *ruleIndex) collect(e *env, effect Effect, f *found) { //nolint:cyclop // the hot loop: calls cost more than the work
 	done := func() bool { return f.denied || effect == Allow && f.grant == grantDirect }
 	for _, r := range ix.everywhere {
 		if g := r.matchPrincipal(e); g != grantNone && r.matchConds(e) == yes {

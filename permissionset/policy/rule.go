@@ -240,7 +240,7 @@ func (c *cond) one(e *env, v string) tri {
 }
 
 // hit reports whether a request value matches any value of the policy, without the negation.
-func (c *cond) hit(e *env, v string) tri {
+func (c *cond) hit(e *env, v string) tri { //nolint:cyclop // one case for each family
 	switch c.op.base {
 	case opNumericEquals, opNumericLess, opNumericLessEquals, opNumericGreater, opNumericGreaterEquals:
 		return of(c.hitNumber(v))

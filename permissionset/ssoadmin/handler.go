@@ -95,7 +95,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err := json.Unmarshal(body, &in); err != nil {
 		return nil, refuse("SerializationException", "request is not valid JSON for the operation")
 	}
-	if in.InstanceArn != h.in.cfg.ARN && name != "ListInstances" && !(in.InstanceArn == "" && in.ResourceArn != "") {
+	if in.InstanceArn != h.in.cfg.ARN && name != "ListInstances" && (in.InstanceArn != "" || in.ResourceArn == "") {
 		return nil, refuse("ResourceNotFoundException", "Instance not found")
 	}
 	return op(r.Context(), h.in, &in)

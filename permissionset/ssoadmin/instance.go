@@ -138,7 +138,7 @@ func valid(set permissionset.PermissionSet) error {
 	return nil
 }
 
-// CreatePermissionSet implements [permissionset.PermissionSetAPI].
+// CreatePermissionSet implements [permissionset.SetAPI].
 func (in *Instance) CreatePermissionSet(ctx context.Context, set permissionset.PermissionSet) (string, error) {
 	if err := in.begin(ctx, "CreatePermissionSet"); err != nil {
 		return "", err
@@ -160,7 +160,7 @@ func (in *Instance) CreatePermissionSet(ctx context.Context, set permissionset.P
 	return arn, nil
 }
 
-// DescribePermissionSet implements [permissionset.PermissionSetAPI].
+// DescribePermissionSet implements [permissionset.SetAPI].
 func (in *Instance) DescribePermissionSet(ctx context.Context, arn string) (out permissionset.PermissionSet, err error) {
 	err = in.with(ctx, "DescribePermissionSet", arn, func(e *entry) error {
 		out = permissionset.PermissionSet{Name: e.set.Name, Description: e.set.Description, SessionDuration: cmp.Or(e.set.SessionDuration, "PT1H"), RelayState: e.set.RelayState}
@@ -169,7 +169,7 @@ func (in *Instance) DescribePermissionSet(ctx context.Context, arn string) (out 
 	return out, err
 }
 
-// UpdatePermissionSet implements [permissionset.PermissionSetAPI].
+// UpdatePermissionSet implements [permissionset.SetAPI].
 func (in *Instance) UpdatePermissionSet(ctx context.Context, arn string, set permissionset.PermissionSet) error {
 	return in.with(ctx, "UpdatePermissionSet", arn, func(e *entry) error {
 		next := e.set
@@ -187,7 +187,7 @@ func (e *entry) replace(next permissionset.PermissionSet) error {
 	return nil
 }
 
-// DeletePermissionSet implements [permissionset.PermissionSetAPI].
+// DeletePermissionSet implements [permissionset.SetAPI].
 func (in *Instance) DeletePermissionSet(ctx context.Context, arn string) error {
 	return in.with(ctx, "DeletePermissionSet", arn, func(e *entry) error {
 		if len(e.provisioned) > 0 {
@@ -216,7 +216,7 @@ func page[T any](in *Instance, list []T, token string) ([]T, string, error) {
 	return list[from:to], "", nil
 }
 
-// ListPermissionSets implements [permissionset.PermissionSetAPI].
+// ListPermissionSets implements [permissionset.SetAPI].
 func (in *Instance) ListPermissionSets(ctx context.Context, token string) ([]string, string, error) {
 	if err := in.begin(ctx, "ListPermissionSets"); err != nil {
 		return nil, "", err
@@ -225,7 +225,7 @@ func (in *Instance) ListPermissionSets(ctx context.Context, token string) ([]str
 	return page(in, slices.Clone(in.order), token)
 }
 
-// ListTags implements [permissionset.PermissionSetAPI].
+// ListTags implements [permissionset.SetAPI].
 func (in *Instance) ListTags(ctx context.Context, arn string) (out map[string]string, err error) {
 	err = in.with(ctx, "ListTagsForResource", arn, func(e *entry) error {
 		out = maps.Clone(e.set.Tags)
@@ -234,7 +234,7 @@ func (in *Instance) ListTags(ctx context.Context, arn string) (out map[string]st
 	return out, err
 }
 
-// TagSet implements [permissionset.PermissionSetAPI].
+// TagSet implements [permissionset.SetAPI].
 func (in *Instance) TagSet(ctx context.Context, arn string, tags map[string]string) error {
 	return in.with(ctx, "TagResource", arn, func(e *entry) error {
 		next := e.set
@@ -251,7 +251,7 @@ func (in *Instance) TagSet(ctx context.Context, arn string, tags map[string]stri
 	})
 }
 
-// UntagSet implements [permissionset.PermissionSetAPI].
+// UntagSet implements [permissionset.SetAPI].
 func (in *Instance) UntagSet(ctx context.Context, arn string, keys []string) error {
 	return in.with(ctx, "UntagResource", arn, func(e *entry) error {
 		for _, k := range keys {

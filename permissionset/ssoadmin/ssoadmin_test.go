@@ -2,7 +2,6 @@ package ssoadmin_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -34,7 +33,7 @@ const first = `{"accounts":[{"id":"111122223333"},{"id":"444455556666"}],
    {"principalType":"USER","principalId":"u","targetId":"444455556666","permissionSet":"B"}]}`
 
 // converge plans and applies, and wants the next plan to be empty.
-func converge(t testing.TB, ctx context.Context, in permissionset.API, want *permissionset.Organization, opt permissionset.ApplyOptions) *permissionset.StepPlan {
+func converge(ctx context.Context, t testing.TB, in permissionset.API, want *permissionset.Organization, opt permissionset.ApplyOptions) *permissionset.StepPlan {
 	t.Helper()
 	actual, err := permissionset.ReadActual(ctx, in, nil)
 	require.NoError(t, err)
@@ -55,8 +54,8 @@ func TestApply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in := ssoadmin.NewInstance(ssoadmin.Config{Looks: 3, PageSize: 1})
 		var seen []permissionset.Progress
-		converge(t, t.Context(), in, desired(t, first), permissionset.ApplyOptions{Progress: func(p permissionset.Progress) { seen = append(seen, p) }})
-		require.Equal(t, seen[len(seen)-1].Total, len(seen))
+		converge(t.Context(), t, in, desired(t, first), permissionset.ApplyOptions{Progress: func(p permissionset.Progress) { seen = append(seen, p) }})
+		require.Len(t, seen, seen[len(seen)-1].Total)
 		roles := in.Roles()
 		require.Len(t, roles["111122223333"], 1)
 		require.Regexp(t, `^AWSReservedSSO_A_[0-9a-f]{16}$`, roles["111122223333"][0])
@@ -68,14 +67,14 @@ func TestApply(t *testing.T) {
 		second = strings.Replace(second, `"customerManagedPolicies":[{"name":"c","path":"/p/"}],`, ``, 1)
 		second = strings.Replace(second, `"permissionsBoundary":{"managedPolicyArn":"arn:aws:iam::aws:policy/PowerUserAccess"},`, ``, 1)
 		second = strings.Replace(second, `"inlinePolicy":{"Version":"2012-10-17","Statement":[]},`, ``, 1)
-		converge(t, t.Context(), in, desired(t, second), permissionset.ApplyOptions{})
+		converge(t.Context(), t, in, desired(t, second), permissionset.ApplyOptions{})
 		require.Equal(t, roles["111122223333"], in.Roles()["111122223333"])
 		empty := strings.Split(second, `"assignments"`)[0] + `"x":0}`
-		converge(t, t.Context(), in, desired(t, empty), permissionset.ApplyOptions{})
+		converge(t.Context(), t, in, desired(t, empty), permissionset.ApplyOptions{})
 		require.Empty(t, in.Roles())
-		converge(t, t.Context(), in, desired(t, second), permissionset.ApplyOptions{})
+		converge(t.Context(), t, in, desired(t, second), permissionset.ApplyOptions{})
 		require.NotEqual(t, roles["111122223333"], in.Roles()["111122223333"])
-		converge(t, t.Context(), in, &permissionset.Organization{}, permissionset.ApplyOptions{})
+		converge(t.Context(), t, in, &permissionset.Organization{}, permissionset.ApplyOptions{})
 	})
 }
 
@@ -101,7 +100,7 @@ func TestApplyConverges(t *testing.T) {
 					}
 				}
 			}
-			synctest.Test(t, func(t *testing.T) { converge(t, t.Context(), in, o, permissionset.ApplyOptions{}) })
+			synctest.Test(t, func(t *testing.T) { converge(t.Context(), t, in, o, permissionset.ApplyOptions{}) })
 		}
 	})
 }
@@ -174,7 +173,7 @@ func TestRefusals(t *testing.T) {
 	require.NoError(t, err)
 	code := func(err error) string {
 		var e *ssoadmin.APIError
-		require.True(t, errors.As(err, &e), "%v", err)
+		require.ErrorAs(t, err, &e)
 		return e.Code
 	}
 	_, err = in.CreateAccountAssignment(ctx, key)

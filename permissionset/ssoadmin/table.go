@@ -7,7 +7,7 @@ import (
 	"github.com/adfedkit/adfedkit/permissionset"
 )
 
-func policyOperations(out map[string]handle) {
+func policyOperations(out map[string]handle) { //nolint:funlen // one entry for each operation
 	out["AttachManagedPolicyToPermissionSet"] = func(ctx context.Context, in *Instance, q *input) (any, error) {
 		return done(in.AttachManagedPolicy(ctx, q.PermissionSetArn, q.ManagedPolicyArn))
 	}

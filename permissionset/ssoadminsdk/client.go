@@ -53,7 +53,7 @@ func tagsOf(m map[string]string) []types.Tag {
 	return out
 }
 
-// CreatePermissionSet implements [permissionset.PermissionSetAPI].
+// CreatePermissionSet implements [permissionset.SetAPI].
 func (c *Client) CreatePermissionSet(ctx context.Context, set permissionset.PermissionSet) (string, error) {
 	out, err := c.api.CreatePermissionSet(ctx, &ssoadmin.CreatePermissionSetInput{
 		InstanceArn: c.instance, Name: &set.Name, Description: text(set.Description), SessionDuration: text(set.SessionDuration), RelayState: text(set.RelayState), Tags: tagsOf(set.Tags),
@@ -64,7 +64,7 @@ func (c *Client) CreatePermissionSet(ctx context.Context, set permissionset.Perm
 	return aws.ToString(out.PermissionSet.PermissionSetArn), nil
 }
 
-// DescribePermissionSet implements [permissionset.PermissionSetAPI].
+// DescribePermissionSet implements [permissionset.SetAPI].
 func (c *Client) DescribePermissionSet(ctx context.Context, arn string) (permissionset.PermissionSet, error) {
 	out, err := c.api.DescribePermissionSet(ctx, &ssoadmin.DescribePermissionSetInput{InstanceArn: c.instance, PermissionSetArn: &arn})
 	if err != nil {
@@ -74,7 +74,7 @@ func (c *Client) DescribePermissionSet(ctx context.Context, arn string) (permiss
 	return permissionset.PermissionSet{Name: aws.ToString(p.Name), Description: aws.ToString(p.Description), SessionDuration: aws.ToString(p.SessionDuration), RelayState: aws.ToString(p.RelayState)}, nil
 }
 
-// UpdatePermissionSet implements [permissionset.PermissionSetAPI]. The service keeps a description or relay state that is
+// UpdatePermissionSet implements [permissionset.SetAPI]. The service keeps a description or relay state that is
 // not sent; removing one is not possible there.
 func (c *Client) UpdatePermissionSet(ctx context.Context, arn string, set permissionset.PermissionSet) error {
 	duration := set.SessionDuration
@@ -87,13 +87,13 @@ func (c *Client) UpdatePermissionSet(ctx context.Context, arn string, set permis
 	return err
 }
 
-// DeletePermissionSet implements [permissionset.PermissionSetAPI].
+// DeletePermissionSet implements [permissionset.SetAPI].
 func (c *Client) DeletePermissionSet(ctx context.Context, arn string) error {
 	_, err := c.api.DeletePermissionSet(ctx, &ssoadmin.DeletePermissionSetInput{InstanceArn: c.instance, PermissionSetArn: &arn})
 	return err
 }
 
-// ListPermissionSets implements [permissionset.PermissionSetAPI].
+// ListPermissionSets implements [permissionset.SetAPI].
 func (c *Client) ListPermissionSets(ctx context.Context, token string) ([]string, string, error) {
 	out, err := c.api.ListPermissionSets(ctx, &ssoadmin.ListPermissionSetsInput{InstanceArn: c.instance, NextToken: text(token)})
 	if err != nil {
@@ -102,7 +102,7 @@ func (c *Client) ListPermissionSets(ctx context.Context, token string) ([]string
 	return out.PermissionSets, aws.ToString(out.NextToken), nil
 }
 
-// ListTags implements [permissionset.PermissionSetAPI].
+// ListTags implements [permissionset.SetAPI].
 func (c *Client) ListTags(ctx context.Context, arn string) (map[string]string, error) {
 	tags := map[string]string{}
 	p := ssoadmin.NewListTagsForResourcePaginator(c.api, &ssoadmin.ListTagsForResourceInput{InstanceArn: c.instance, ResourceArn: &arn})
@@ -118,13 +118,13 @@ func (c *Client) ListTags(ctx context.Context, arn string) (map[string]string, e
 	return tags, nil
 }
 
-// TagSet implements [permissionset.PermissionSetAPI].
+// TagSet implements [permissionset.SetAPI].
 func (c *Client) TagSet(ctx context.Context, arn string, tags map[string]string) error {
 	_, err := c.api.TagResource(ctx, &ssoadmin.TagResourceInput{InstanceArn: c.instance, ResourceArn: &arn, Tags: tagsOf(tags)})
 	return err
 }
 
-// UntagSet implements [permissionset.PermissionSetAPI].
+// UntagSet implements [permissionset.SetAPI].
 func (c *Client) UntagSet(ctx context.Context, arn string, keys []string) error {
 	_, err := c.api.UntagResource(ctx, &ssoadmin.UntagResourceInput{InstanceArn: c.instance, ResourceArn: &arn, TagKeys: keys})
 	return err

@@ -14,12 +14,12 @@ import (
 
 // AssumeInput are the parameters of AssumeRoleWithSAML.
 type AssumeInput struct {
-	RoleARN         string
-	PrincipalARN    string // of the SAML provider
-	SAMLAssertion   string // the base64 response
-	PolicyARNs      []string
-	Policy          string        // session policy
-	DurationSeconds time.Duration // whole seconds; 0: absent
+	RoleARN       string
+	PrincipalARN  string // of the SAML provider
+	SAMLAssertion string // the base64 response
+	PolicyARNs    []string
+	Policy        string        // session policy
+	Duration      time.Duration // DurationSeconds; 0: absent
 }
 
 // AssumeOutput is the answer of AssumeRoleWithSAML.
@@ -38,7 +38,7 @@ type AssumeOutput struct {
 
 func (o *AssumeOutput) body(id string) *xmlBody {
 	var b xmlBody
-	b.WriteString(`<AssumeRoleWithSAMLResponse xmlns="` + namespace + `">`)
+	b.raw(`<AssumeRoleWithSAMLResponse xmlns="` + namespace + `">`)
 	b.open("AssumeRoleWithSAMLResult")
 	b.text("Issuer", o.Issuer)
 	b.open("AssumedRoleUser")
@@ -87,7 +87,7 @@ func parseAssume(form url.Values) (AssumeInput, error) {
 		if n < 900 || n > 43200 {
 			return in, durationRange(time.Duration(min(max(n, 0), 1<<30)) * time.Second)
 		}
-		in.DurationSeconds = time.Duration(n) * time.Second
+		in.Duration = time.Duration(n) * time.Second
 	}
 	if form.Has("Policy") && in.Policy == "" {
 		return in, validation("", "policy", "Member must have length greater than or equal to 1")
@@ -95,7 +95,7 @@ func parseAssume(form url.Values) (AssumeInput, error) {
 	return in, in.check()
 }
 
-func (in *AssumeInput) check() error {
+func (in *AssumeInput) check() error { //nolint:cyclop // one list of checks
 	for _, m := range []struct {
 		name, value string
 		min, max    int
@@ -136,7 +136,7 @@ func (in *AssumeInput) check() error {
 
 // AssumeRoleWithSAML trades an assertion for credentials. A refusal is an [*APIError]. The checks stand in the order in
 // which AWS words them; the first that fails answers.
-func (h *Handler) AssumeRoleWithSAML(ctx context.Context, in AssumeInput) (*AssumeOutput, error) { //nolint:cyclop // one list of checks
+func (h *Handler) AssumeRoleWithSAML(ctx context.Context, in AssumeInput) (*AssumeOutput, error) {
 	if err := in.check(); err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func (h *Handler) AssumeRoleWithSAML(ctx context.Context, in AssumeInput) (*Assu
 	if err := h.trust(role, provider, a, at); err != nil {
 		return nil, err
 	}
-	limits := SessionLimits{Requested: in.DurationSeconds, RoleMaximum: role.MaxSessionDuration, Attribute: at.sessionDuration}
+	limits := SessionLimits{Requested: in.Duration, RoleMaximum: role.MaxSessionDuration, Attribute: at.sessionDuration}
 	if end := a.SessionNotOnOrAfter(); !end.IsZero() {
 		limits.UntilNotAfter = max(end.Sub(now), time.Second)
 	}

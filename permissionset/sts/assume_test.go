@@ -99,9 +99,9 @@ func TestAssumeRefusals(t *testing.T) {
 		"tampered name":             {m: text(">alice@corp.example.test</saml:NameID>", ">bob</saml:NameID>"), code: "InvalidIdentityToken", message: "Response signature invalid"},
 		"unsigned":                  {m: edit(func(m *message) { m.unsigned = true }), code: "InvalidIdentityToken", message: "Response signature invalid"},
 		"foreign key in KeyInfo":    {m: edit(func(m *message) { m.signer = foreign }), code: "InvalidIdentityToken", message: "Response signature invalid"},
-		"wrapped in Extensions":     {m: edit(wrap(w.idp, t, "extensions")), code: "InvalidIdentityToken", message: "Response signature invalid"},
-		"second assertion before":   {m: edit(wrap(w.idp, t, "before")), code: "InvalidIdentityToken", message: "Response signature invalid"},
-		"second assertion after":    {m: edit(wrap(w.idp, t, "after")), code: "InvalidIdentityToken", message: "Response signature invalid"},
+		"wrapped in Extensions":     {m: edit(wrap(t, w.idp, "extensions")), code: "InvalidIdentityToken", message: "Response signature invalid"},
+		"second assertion before":   {m: edit(wrap(t, w.idp, "before")), code: "InvalidIdentityToken", message: "Response signature invalid"},
+		"second assertion after":    {m: edit(wrap(t, w.idp, "after")), code: "InvalidIdentityToken", message: "Response signature invalid"},
 		"doctype":                   {m: text("<samlp:Response", "<!DOCTYPE x><samlp:Response"), code: "InvalidIdentityToken", message: "SAMLResponse is malformed"},
 		"no base64":                 {m: good(), in: func(in *sts.AssumeInput) { in.SAMLAssertion = "&&&&" }, code: "InvalidIdentityToken", message: "Invalid base64 SAMLResponse"},
 		"no XML":                    {m: good(), in: func(in *sts.AssumeInput) { in.SAMLAssertion = "AAAA" }, code: "InvalidIdentityToken", message: "SAMLResponse is malformed"},
@@ -136,7 +136,7 @@ func TestAssumeRefusals(t *testing.T) {
 		"long tag":                  {m: good().set("PrincipalTag:k", strings.Repeat("v", 257)), code: "InvalidIdentityToken"},
 		"session duration text":     {m: good().set("SessionDuration", "1h"), code: "InvalidIdentityToken"},
 		"session duration range":    {m: good().set("SessionDuration", "43201"), code: "InvalidIdentityToken"},
-		"over the role's maximum":   {m: good(), in: func(in *sts.AssumeInput) { in.DurationSeconds = 2 * time.Hour }, code: "ValidationError", message: "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."},
+		"over the role's maximum":   {m: good(), in: func(in *sts.AssumeInput) { in.Duration = 2 * time.Hour }, code: "ValidationError", message: "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."},
 		"policy malformed":          {m: good(), in: func(in *sts.AssumeInput) { in.Policy = `{"Statement":[{}]}` }, code: "MalformedPolicyDocument"},
 		"policy of a resource": {m: good(), in: func(in *sts.AssumeInput) {
 			in.Policy = `{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}`
@@ -185,7 +185,7 @@ func bigPolicy(n int) string {
 }
 
 // wrap hides the signed assertion and puts a forged one where a careless reader looks.
-func wrap(p *idp, t testing.TB, how string) func(*message) {
+func wrap(t testing.TB, p *idp, how string) func(*message) {
 	return func(m *message) {
 		evil := good()
 		evil.nameID = "mallory"
@@ -265,7 +265,7 @@ func TestWire(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	form := url.Values{"Action": {"AssumeRoleWithSAML"}, "Version": {"2011-06-15"}, "RoleArn": {reader}, "PrincipalArn": {provider}, "SAMLAssertion": {w.idp.build(t, good())}}
-	post := func(f url.Values, kind string) (*http.Response, string) {
+	post := func(f url.Values, kind string) (*http.Response, string) { //nolint:bodyclose // closed inside
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.srv.URL+"/", strings.NewReader(f.Encode()))
 		require.NoError(t, err)
 		req.Header.Set("Content-Type", kind)
@@ -352,7 +352,7 @@ func TestDurationFallback(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	in := input(w.idp.build(t, good()))
-	in.DurationSeconds = 8 * time.Hour
+	in.Duration = 8 * time.Hour
 	_, err := w.client(t, false).AssumeRoleWithSAML(t.Context(), in)
 	require.ErrorIs(t, err, &sts.APIError{Code: "ValidationError"})
 	out, err := w.client(t, true).AssumeRoleWithSAML(t.Context(), in)

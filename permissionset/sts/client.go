@@ -56,8 +56,8 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 func (c *Client) AssumeRoleWithSAML(ctx context.Context, in AssumeInput) (*AssumeOutput, error) {
 	out, err := c.assume(ctx, in)
 	if e, ok := errors.AsType[*APIError](err); ok && c.cfg.DurationFallback && e.Code == "ValidationError" &&
-		in.DurationSeconds > defaultDuration && strings.Contains(e.Message, "MaxSessionDuration") {
-		in.DurationSeconds = defaultDuration
+		in.Duration > defaultDuration && strings.Contains(e.Message, "MaxSessionDuration") {
+		in.Duration = defaultDuration
 		return c.assume(ctx, in)
 	}
 	return out, err
@@ -74,19 +74,19 @@ func (c *Client) assume(ctx context.Context, in AssumeInput) (*AssumeOutput, err
 	if in.Policy != "" {
 		form.Set("Policy", in.Policy)
 	}
-	if in.DurationSeconds != 0 {
-		form.Set("DurationSeconds", strconv.FormatInt(int64(in.DurationSeconds/time.Second), 10))
+	if in.Duration != 0 {
+		form.Set("DurationSeconds", strconv.FormatInt(int64(in.Duration/time.Second), 10))
 	}
-	resp, body, err := c.post(ctx, c.cfg.STSEndpoint, form)
+	status, body, err := c.post(ctx, c.cfg.STSEndpoint, form)
 	if err != nil {
 		return nil, err
 	}
 	doc, err := xmlgate.Parse(body, xmlgate.Limits{})
 	if err != nil {
-		return nil, fmt.Errorf("sts: answer with status %d is no XML: %w", resp.StatusCode, err)
+		return nil, fmt.Errorf("sts: answer with status %d is no XML: %w", status, err)
 	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, answeredError(resp.StatusCode, doc.Root())
+	if status != http.StatusOK {
+		return nil, answeredError(status, doc.Root())
 	}
 	return readAssume(doc.Root())
 }
@@ -95,24 +95,24 @@ func (c *Client) assume(ctx context.Context, in AssumeInput) (*AssumeOutput, err
 const maxAnswer = 1 << 20
 
 // post sends a form. Nothing follows a redirect: the form holds credentials.
-func (c *Client) post(ctx context.Context, endpoint string, form url.Values) (*http.Response, []byte, error) {
+func (c *Client) post(ctx context.Context, endpoint string, form url.Values) (status int, body []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
-		return nil, nil, fmt.Errorf("sts: %w", err)
+		return 0, nil, fmt.Errorf("sts: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
 	hc := *c.cfg.HTTP
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	resp, err := hc.Do(req)
 	if err != nil {
-		return nil, nil, fmt.Errorf("sts: %w", err)
+		return 0, nil, fmt.Errorf("sts: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return nil, nil, fmt.Errorf("sts: %w", err)
+		return 0, nil, fmt.Errorf("sts: %w", err)
 	}
-	return resp, body, nil
+	return resp.StatusCode, body, nil
 }
 
 // child walks down by local names in the namespace of the STS API and returns the text.
@@ -203,12 +203,12 @@ func (c *Client) SigninURL(ctx context.Context, creds Credentials, o SigninOptio
 	if err != nil {
 		return "", err
 	}
-	resp, body, err := c.post(ctx, c.cfg.FederationEndpoint, q)
+	status, body, err := c.post(ctx, c.cfg.FederationEndpoint, q)
 	if err != nil {
 		return "", err
 	}
-	if resp.StatusCode != http.StatusOK {
-		return "", &APIError{Code: "SigninTokenRefused", Message: "the federation endpoint gave no sign-in token", StatusCode: resp.StatusCode}
+	if status != http.StatusOK {
+		return "", &APIError{Code: "SigninTokenRefused", Message: "the federation endpoint gave no sign-in token", StatusCode: status}
 	}
 	var out struct{ SigninToken string }
 	if err := json.Unmarshal(body, &out); err != nil || out.SigninToken == "" {

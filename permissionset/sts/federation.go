@@ -85,7 +85,7 @@ func (f *Federation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // consoleSession is the JSON of the Session parameter.
 type consoleSession struct {
 	SessionID    string `json:"sessionId"`
-	SessionKey   string `json:"sessionKey"`
+	SessionKey   string `json:"sessionKey"` //nolint:gosec // the wire format hands the secret over
 	SessionToken string `json:"sessionToken"`
 }
 

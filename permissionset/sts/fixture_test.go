@@ -70,7 +70,6 @@ type message struct {
 	notAfter                    time.Time
 	sessionEnd                  time.Time
 	attributes                  [][]string // name, values
-	encoder                     func(string) string
 	signResponse, unsigned      bool
 	signer                      *idp
 	change                      func(xml string) string // after signing

@@ -65,7 +65,7 @@ type Handler struct {
 }
 
 // NewHandler checks the configuration and returns the handler.
-func NewHandler(cfg Config) (*Handler, error) {
+func NewHandler(cfg Config) (*Handler, error) { //nolint:cyclop // one list of checks
 	switch {
 	case cfg.Store == nil:
 		return nil, errors.New("sts: Config.Store is nil")
@@ -216,7 +216,7 @@ func clip(s string) string {
 // body writes the answer of GetCallerIdentity.
 func (s *Session) body(id string) *xmlBody {
 	var b xmlBody
-	b.WriteString(`<GetCallerIdentityResponse xmlns="` + namespace + `">`)
+	b.raw(`<GetCallerIdentityResponse xmlns="` + namespace + `">`)
 	b.open("GetCallerIdentityResult")
 	b.text("Arn", s.ARN)
 	b.text("UserId", s.UserID)

@@ -274,7 +274,7 @@ const (
 	maxTagValue = 256
 )
 
-func readAttributes(a *assertion) (*attributes, error) {
+func readAttributes(a *assertion) (*attributes, error) { //nolint:cyclop // one list of checks
 	at := &attributes{tags: map[string]string{}}
 	values := func(name string) []string { return a.Attribute(attributePrefix + name) }
 	names := values("RoleSessionName")
