@@ -112,9 +112,11 @@ func (idp *IdentityProvider) artifactResponse(inResponseTo string, message []byt
 	if err != nil {
 		return nil, err
 	}
-	if err := signInto(idp.signing, el, 1, typePrefixes); err != nil {
+	sig, err := idp.signing.Enveloped(el, typePrefixes) // the message inside declares again what is declared out here
+	if err != nil {
 		return nil, err
 	}
+	el.InsertChildAt(1, sig)
 	doc, err := serialise(el)
 	if err != nil {
 		return nil, err

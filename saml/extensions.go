@@ -16,6 +16,7 @@ func writeExtensions(w *markup, list []string) error {
 	if len(list) == 0 {
 		return nil
 	}
+	w.foreign = true
 	w.open("samlp:Extensions")
 	for _, x := range list {
 		doc, err := parseXML([]byte(x), xmlgate.Limits{Bytes: maxExtension})

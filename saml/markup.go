@@ -61,6 +61,7 @@ func namespaceOf(prefix string) string {
 type markup struct {
 	root, cur *etree.Element
 	err       error
+	foreign   bool // holds elements of a caller, which may declare again what is declared around them
 }
 
 // attr is one attribute; the name carries its prefix.
@@ -191,7 +192,14 @@ func (m *markup) signed(s *xmldsig.Signer) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s != nil {
+	switch {
+	case s != nil && m.foreign:
+		sig, err := s.Enveloped(el, "")
+		if err != nil {
+			return nil, err
+		}
+		el.InsertChildAt(1, sig)
+	case s != nil:
 		if err := signInto(s, el, 1, ""); err != nil {
 			return nil, err
 		}
@@ -221,9 +229,9 @@ func serialise(el *etree.Element) ([]byte, error) {
 	return doc.WriteToBytes()
 }
 
-// signInto signs el and puts the signature in as child number at.
+// signInto signs el, a finished tree of markup, and puts the signature in as child number at.
 func signInto(s *xmldsig.Signer, el *etree.Element, at int, prefixList string) error {
-	sig, err := s.Enveloped(el, prefixList)
+	sig, err := s.EnvelopedCanonical(el, prefixList)
 	if err != nil {
 		return err
 	}

@@ -139,9 +139,12 @@ func TestAuthnRequestRoundTrip(t *testing.T) {
 		})
 	}
 	r := honestRequest()
-	r.Extensions = []string{`<x:a xmlns:x="urn:x"><x:b>1</x:b></x:a>`}
-	_, err := acceptQuery(t, newPeers(), redirected(t, r, "", new(spPair())))
+	r.Extensions = []string{`<x:a xmlns:x="urn:x" xmlns:u="urn:unused"><x:b>1</x:b><samlp:c xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol"/><!-- x --></x:a>`, `<a b="1" a="2" xmlns="urn:y"/>`}
+	doc, err := r.Sign(spPair())
 	require.NoError(t, err)
+	got, err := acceptPost(t, newPeers(), doc)
+	require.NoError(t, err)
+	require.True(t, got.Signed)
 }
 
 func TestAuthnRequestMarshalRefuses(t *testing.T) {

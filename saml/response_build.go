@@ -234,15 +234,15 @@ func (b *responseBuilder) encryptedID(w *markup, cert *x509.Certificate, alg str
 	}
 	inner := &markup{}
 	writeNameID(inner, "saml:NameID", b.s.NameID)
-	plain, err := inner.element()
+	plain, err := inner.bytes()
 	if err != nil {
 		return err
 	}
-	enc, err := encryptElement("saml:EncryptedID", plain, cert, alg)
+	enc, err := xmlenc.Encrypt(plain, cert, alg, "")
 	if err != nil {
 		return err
 	}
-	w.add(enc)
+	w.open("saml:EncryptedID").add(enc).close()
 	return nil
 }
 

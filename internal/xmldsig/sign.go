@@ -1,6 +1,8 @@
 package xmldsig
 
 import (
+	"bufio"
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -132,23 +134,45 @@ func (keyToCome) Public() crypto.PublicKey { return &rsa.PublicKey{} }
 
 func (keyToCome) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { return nil, nil }
 
+// canonicalTree is the canonicaliser for trees that are in exclusive canonical form already: writing them is all that is left.
+// goxmldsig's own one copies a map of namespaces for every element.
+type canonicalTree struct{}
+
+func (canonicalTree) Canonicalize(el *etree.Element) ([]byte, error) {
+	var buf bytes.Buffer
+	w := bufio.NewWriterSize(&buf, 4096)
+	el.WriteTo(w, &etree.WriteSettings{CanonicalEndTags: true, CanonicalText: true, CanonicalAttrVal: true})
+	err := w.Flush()
+	return buf.Bytes(), err
+}
+
+func (canonicalTree) Algorithm() dsig.AlgorithmID { return dsig.CanonicalXML10ExclusiveAlgorithmId }
+
 // Enveloped returns a ds:Signature element for el, to be put where the schema wants it. el has the attribute ID, carries every
 // namespace declaration that it needs and is brought into exclusive canonical form in place. prefixList is the PrefixList of the
 // transform, "" for none.
 func (s *Signer) Enveloped(el *etree.Element, prefixList string) (*etree.Element, error) {
+	return s.enveloped(el, prefixList, dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList(prefixList))
+}
+
+// EnvelopedCanonical does the same for an element that is in exclusive canonical form already, with respect to prefixList.
+func (s *Signer) EnvelopedCanonical(el *etree.Element, prefixList string) (*etree.Element, error) {
+	return s.enveloped(el, prefixList, canonicalTree{})
+}
+
+func (s *Signer) enveloped(el *etree.Element, prefixList string, canon dsig.Canonicalizer) (*etree.Element, error) {
 	ctx, err := dsig.NewSigningContext(keyToCome{}, s.certs)
 	if err != nil {
 		return nil, err
 	}
-	ctx.Hash = s.digestHash()
-	ctx.Canonicalizer = dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList(prefixList)
+	ctx.Hash, ctx.Canonicalizer = s.digestHash(), canon
 	sig, err := ctx.ConstructSignature(el, true)
 	if err != nil {
 		return nil, fmt.Errorf("xmldsig: build signature: %w", err)
 	}
-	info := sig.ChildElements()[0]
-	complete(info, s.cfg.Algorithm, prefixList)
-	octets, err := ctx.Canonicalizer.Canonicalize(apex(info))
+	parts := sig.ChildElements() // SignedInfo, SignatureValue, KeyInfo
+	complete(parts[0], s.cfg.Algorithm, prefixList)
+	octets, err := canonicalTree{}.Canonicalize(apex(parts[0]))
 	if err != nil {
 		return nil, fmt.Errorf("xmldsig: canonicalise SignedInfo: %w", err)
 	}
@@ -156,9 +180,9 @@ func (s *Signer) Enveloped(el *etree.Element, prefixList string) (*etree.Element
 	if err != nil {
 		return nil, err
 	}
-	sig.FindElement("./SignatureValue").SetText(base64.StdEncoding.EncodeToString(value))
-	if info := sig.FindElement("./KeyInfo"); len(s.certs) == 0 {
-		sig.RemoveChild(info)
+	parts[1].SetText(base64.StdEncoding.EncodeToString(value))
+	if len(s.certs) == 0 {
+		sig.RemoveChild(parts[2])
 	}
 	return sig, nil
 }
@@ -171,13 +195,15 @@ func (s *Signer) digestHash() crypto.Hash {
 	return s.scheme.hash
 }
 
-// complete writes the true algorithm and the PrefixList into the SignedInfo that goxmldsig built.
+// complete writes the true algorithm and the PrefixList into the SignedInfo that goxmldsig built: CanonicalizationMethod,
+// SignatureMethod, Reference.
 func complete(info *etree.Element, algorithm, prefixList string) {
-	info.FindElement("./SignatureMethod").CreateAttr("Algorithm", algorithm)
+	parts := info.ChildElements()
+	parts[1].CreateAttr("Algorithm", algorithm)
 	if prefixList == "" {
 		return
 	}
-	transforms := info.FindElements("./Reference/Transforms/Transform")
+	transforms := parts[2].ChildElements()[0].ChildElements()
 	inc := transforms[len(transforms)-1].CreateElement("ec:InclusiveNamespaces")
 	inc.CreateAttr("xmlns:ec", string(dsig.CanonicalXML10ExclusiveAlgorithmId))
 	inc.CreateAttr("PrefixList", prefixList)
