@@ -132,13 +132,18 @@ func TestGrowth(t *testing.T) { //nolint:paralleltest // it measures
 	base, _ := cost(t, s, valid)
 	for name, build := range hostile() {
 		a, b := build(small), build(large)
-		ta, _ := cost(t, s, a)
-		tb, mem := cost(t, s, b)
-		t.Logf("%-28s %8d bytes: %6.2f ns/byte (valid %5.2f), %5.2f times its size allocated; %5.1f times the time for %.1f times the bytes",
-			name, len(b), perByte(tb, len(b)), perByte(base, len(valid)), float64(mem)/float64(len(b)), float64(tb)/float64(ta), float64(len(b))/float64(len(a)))
 		growth := float64(len(b)) / float64(len(a))
-		require.Less(t, float64(tb), float64(ta)*growth*4+float64(5*time.Millisecond), name)
-		require.Less(t, tb, time.Second, name)
+		var ta, tb time.Duration
+		var mem uint64
+		linear := false
+		for try := 0; try < 5 && !linear; try++ { // a busy machine spoils single measurements, never all of them
+			ta, _ = cost(t, s, a)
+			tb, mem = cost(t, s, b)
+			linear = float64(tb) < float64(ta)*growth*4+float64(5*time.Millisecond) && tb < time.Second
+		}
+		t.Logf("%-28s %8d bytes: %6.2f ns/byte (valid %5.2f), %5.2f times its size allocated; %5.1f times the time for %.1f times the bytes",
+			name, len(b), perByte(tb, len(b)), perByte(base, len(valid)), float64(mem)/float64(len(b)), float64(tb)/float64(ta), growth)
+		require.True(t, linear, name)
 		require.Less(t, float64(mem), 12*float64(len(b))+2<<20, name)
 	}
 }
