@@ -79,6 +79,8 @@ func semanticAttacks() map[string]func() []attack {
 			return []attack{
 				refuse("foreign second restriction", changed(withConditions(conditions(audiences(spEntity)+audiences("urn:other")))), saml.ReasonAudience),
 				refuse("foreign first restriction", changed(withConditions(conditions(audiences("urn:other")+audiences(spEntity)))), saml.ReasonAudience),
+				refuse("something else in the restriction", changed(withConditions(conditions(strings.Replace(audiences(spEntity), "<saml:Audience>", "<saml:Issuer>x</saml:Issuer><saml:Audience>", 1)))), saml.ReasonAudience),
+				refuse("an element in another audience", changed(withConditions(conditions(strings.Replace(audiences("x", spEntity), ">x<", "><saml:Issuer></saml:Issuer><", 1)))), saml.ReasonAudience),
 				accept("several audiences in one", changed(withConditions(conditions(audiences("urn:other", spEntity))))),
 				accept("we in both", changed(withConditions(conditions(audiences("urn:other", spEntity)+audiences(spEntity))))),
 			}

@@ -219,6 +219,22 @@ func TestAcceptLater(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// TestCheckExpired: an expired message is refused when it is checked, not only when it is accepted.
+func TestCheckExpired(t *testing.T) {
+	t.Parallel()
+	for _, change := range []func(*forged){
+		window(at(0), at(time.Minute)), withConfirmation(bearer(acsURL, at(time.Minute), requestID)),
+		func(f *forged) { f.authn = authnWith(` SessionNotOnOrAfter="`+at(time.Minute)+`"`, "") },
+	} {
+		s := newSetup()
+		in := s.in
+		in.XML = []byte(changed(change))
+		c, err := s.provider(t).Check(t.Context(), in)
+		require.Nil(t, c)
+		require.ErrorIs(t, err, saml.ErrInvalid)
+	}
+}
+
 func TestResume(t *testing.T) {
 	t.Parallel()
 	s := newSetup()
