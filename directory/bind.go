@@ -95,7 +95,7 @@ func (s *BindSession) Simple(ctx context.Context, name string, password []byte) 
 	if name == "" || len(password) == 0 {
 		return &BindError{Code: codeInvalidCreds, State: StateBadCredentials}
 	}
-	if err := s.c.start(); err != nil {
+	if err := s.c.start(); err != nil { //nolint:contextcheck // go-ldap runs beyond this call
 		return err
 	}
 	err := s.c.do(ctx, "bind", func() error {

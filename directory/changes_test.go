@@ -150,7 +150,7 @@ func TestChangesThroughCuts(t *testing.T) {
 			_, dc := small(t)
 			dc.AllowReplication(dc.Find("svc-sync"))
 			c := plain(t, dc)
-			defer c.Close()
+			defer func() { _ = c.Close() }()
 			q := directory.ChangeQuery{Mode: mode, Filter: classes, Attributes: []string{"mail", "member"}}
 			_, cursor, err := c.Changes(t.Context(), q, directory.Cursor{})
 			require.NoError(t, err)

@@ -16,14 +16,14 @@ const password = "Correct-Horse-1"
 var nothing directorytest.Config
 
 // lab starts a server with one domain and a service account.
-func lab(t testing.TB, cfg directorytest.Config) (*directorytest.Server, *directorytest.DC) {
-	t.Helper()
+func lab(tb testing.TB, cfg directorytest.Config) (*directorytest.Server, *directorytest.DC) {
+	tb.Helper()
 	if len(cfg.Domains) == 0 {
 		cfg.Domains = []directorytest.Domain{{DNS: "corp.example.test", NetBIOS: "CORP", UPNSuffixes: []string{"brand.example"}}}
 	}
 	srv, err := directorytest.Start(cfg)
-	require.NoError(t, err)
-	t.Cleanup(srv.Close)
+	require.NoError(tb, err)
+	tb.Cleanup(srv.Close)
 	for _, d := range cfg.Domains {
 		srv.Domain(d.DNS).AddUser(directorytest.User{Name: "svc-sync", Password: password, PasswordNeverEnds: true})
 	}
@@ -31,8 +31,8 @@ func lab(t testing.TB, cfg directorytest.Config) (*directorytest.Server, *direct
 }
 
 // connect makes a client for the domain controllers.
-func connect(t testing.TB, edit func(*directory.Config), dcs ...*directorytest.DC) *directory.Client {
-	t.Helper()
+func connect(tb testing.TB, edit func(*directory.Config), dcs ...*directorytest.DC) *directory.Client {
+	tb.Helper()
 	cfg := directory.Config{Limits: directory.Limits{ReplyTimeout: 5 * time.Second}}
 	for _, dc := range dcs {
 		cfg.Domains = append(cfg.Domains, directory.Domain{
@@ -44,8 +44,8 @@ func connect(t testing.TB, edit func(*directory.Config), dcs ...*directorytest.D
 		edit(&cfg)
 	}
 	c, err := directory.New(cfg)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, c.Close()) })
 	return c
 }
 

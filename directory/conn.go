@@ -215,7 +215,7 @@ func (s *server) open(ctx context.Context, binder Binder) (*conn, error) {
 		err = c.bind(bctx, binder)
 	}
 	if err == nil {
-		err = c.start()
+		err = c.start() //nolint:contextcheck // go-ldap runs beyond this call
 	}
 	if _, only := binder.(bindOnly); err == nil && !only {
 		err = c.readRoot(bctx)

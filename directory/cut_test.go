@@ -16,9 +16,9 @@ import (
 )
 
 // small makes a directory of 30 objects of all kinds, with pages and ranges that are passed several times.
-func small(t testing.TB) (*directorytest.Server, *directorytest.DC) {
-	t.Helper()
-	srv, dc := lab(t, directorytest.Config{MaxPageSize: 10, MaxValRange: 6, Domains: []directorytest.Domain{{DNS: "corp.example.test", NetBIOS: "CORP"}}})
+func small(tb testing.TB) (*directorytest.Server, *directorytest.DC) {
+	tb.Helper()
+	srv, dc := lab(tb, directorytest.Config{MaxPageSize: 10, MaxValRange: 6, Domains: []directorytest.Domain{{DNS: "corp.example.test", NetBIOS: "CORP"}}})
 	fill(dc, 15, 4)
 	return srv, dc
 }
@@ -60,8 +60,8 @@ func everything(ctx context.Context, c *directory.Client) ([]string, error) {
 }
 
 // plain connects without TLS: the suites count bytes of LDAP, and thousands of handshakes would only cost time.
-func plain(t testing.TB, dc *directorytest.DC) *directory.Client {
-	t.Helper()
+func plain(tb testing.TB, dc *directorytest.DC) *directory.Client {
+	tb.Helper()
 	c, err := directory.New(directory.Config{
 		Limits: directory.Limits{PageSize: 1000, ReplyTimeout: 2 * time.Second, BindTimeout: 2 * time.Second},
 		Domains: []directory.Domain{{
@@ -69,33 +69,33 @@ func plain(t testing.TB, dc *directorytest.DC) *directory.Client {
 			Bind: directory.NewSimpleBind("svc-sync@"+dc.DNS(), []byte(password)),
 		}},
 	})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return c
 }
 
 // cut reads everything with a connection that ends after n bytes. Either the truth comes, or an error: never less.
-func cut(t testing.TB, dc *directorytest.DC, n int, keep bool, truth []string) (complete bool) {
-	t.Helper()
-	c := plain(t, dc)
-	defer c.Close()
+func cut(tb testing.TB, dc *directorytest.DC, n int, keep bool, truth []string) (complete bool) {
+	tb.Helper()
+	c := plain(tb, dc)
+	defer func() { _ = c.Close() }()
 	dc.CutAfter(n, keep)
-	got, err := everything(t.Context(), c)
+	got, err := everything(tb.Context(), c)
 	dc.CutNever()
 	if err == nil {
-		require.Equal(t, truth, got, "less than the truth after a cut at byte %d", n)
+		require.Equal(tb, truth, got, "less than the truth after a cut at byte %d", n)
 	}
 	return err == nil
 }
 
 // measure reads everything once undisturbed and counts the bytes.
-func measure(t testing.TB, dc *directorytest.DC) (total int, truth []string) {
-	t.Helper()
+func measure(tb testing.TB, dc *directorytest.DC) (total int, truth []string) {
+	tb.Helper()
 	const plenty = 1 << 30
-	c := plain(t, dc)
-	defer c.Close()
+	c := plain(tb, dc)
+	defer func() { _ = c.Close() }()
 	dc.CutAfter(plenty, true)
-	truth, err := everything(t.Context(), c)
-	require.NoError(t, err)
+	truth, err := everything(tb.Context(), c)
+	require.NoError(tb, err)
 	total = dc.Sent(plenty)
 	dc.CutNever()
 	return total, truth

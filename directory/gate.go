@@ -139,7 +139,7 @@ func (g *gate) fail(err error) {
 		}
 		g.err = err
 	}
-	_ = g.Conn.Close()
+	_ = g.Close()
 }
 
 func (g *gate) failure() error {

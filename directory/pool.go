@@ -23,7 +23,6 @@ type server struct {
 	idle    []*idleConn // most recently used last
 	rest    time.Duration
 	restEnd time.Time
-	id      ServerID // of the last connection
 }
 
 type idleConn struct {

@@ -140,7 +140,7 @@ func (c *conn) fetchRange(ctx context.Context, e *Entry, attr string) error {
 
 // rangeOnce reads all values from 0 on, step by step. before and after are the object's uSNChanged in the first and in
 // the last answer.
-func (c *conn) rangeOnce(ctx context.Context, e *Entry, attr string) (values [][]byte, before, after int64, err error) {
+func (c *conn) rangeOnce(ctx context.Context, e *Entry, attr string) (values [][]byte, before, after int64, err error) { //nolint:cyclop // one list of checks
 	for step := 0; ; step++ {
 		a, usn, err := c.rangeStep(ctx, e, attr, len(values))
 		if err != nil {

@@ -79,7 +79,7 @@ func readerChild(t *testing.T, url string) {
 		Bind: directory.NewSimpleBind("svc-sync@corp.example.test", []byte(password)),
 	}}})
 	require.NoError(t, err)
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	var r readerReport
 	m, err := directory.CompileMapping(directory.DefaultMapping())
 	require.NoError(t, err)
@@ -100,7 +100,7 @@ func peak(t *testing.T) int {
 	t.Helper()
 	f, err := os.Open("/proc/self/status")
 	require.NoError(t, err)
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	for s := bufio.NewScanner(f); s.Scan(); {
 		var kib int
 		if _, err := fmt.Sscanf(s.Text(), "VmHWM: %d kB", &kib); err == nil {

@@ -280,7 +280,8 @@ func TestNothingStays(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Millisecond)
 		_, _ = everything(ctx, c)
 		cancel()
-		for range c.Search(t.Context(), directory.Query{}) { // broken off at the first entry
+		for _, err := range c.Search(t.Context(), directory.Query{}) { // broken off at the first entry
+			require.NoError(t, err)
 			break
 		}
 	}

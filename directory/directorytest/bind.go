@@ -3,7 +3,6 @@ package directorytest
 import (
 	"bufio"
 	"crypto/subtle"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -200,12 +199,4 @@ func orEmpty(b []byte) []byte {
 		return []byte{}
 	}
 	return b
-}
-
-// whoami names the bound account for diagnostics.
-func (s *session) whoami() string {
-	if s.bound == nil {
-		return "anonymous"
-	}
-	return fmt.Sprintf("%s\\%s", s.dc.cfg.NetBIOS, s.bound.text("sAMAccountName"))
 }

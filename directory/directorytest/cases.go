@@ -78,7 +78,7 @@ func injections() []string {
 	}
 }
 
-func searchCases() []conformanceCase {
+func searchCases() []conformanceCase { //nolint:cyclop // a table
 	return []conformanceCase{
 		{"pages are read to the end", func(s *suite) error {
 			c, err := directory.New(directory.Config{Domains: []directory.Domain{s.t.Domain}, Limits: directory.Limits{PageSize: 7}})
@@ -231,7 +231,7 @@ func changeCases() []conformanceCase {
 	return out
 }
 
-func changeCasesOf(label string, mode directory.ChangeMode) []conformanceCase {
+func changeCasesOf(label string, mode directory.ChangeMode) []conformanceCase { //nolint:cyclop,funlen // a table
 	user := func(s *suite) string { return s.dn(cfOther) }
 	return []conformanceCase{
 		{"4 " + label + ": an attribute that changed", func(s *suite) error {
@@ -317,7 +317,7 @@ func changeCasesOf(label string, mode directory.ChangeMode) []conformanceCase {
 	}
 }
 
-func scopeCases() []conformanceCase {
+func scopeCases() []conformanceCase { //nolint:cyclop,funlen // a table
 	scope := func(s *suite, name string) (*directory.Scope, error) {
 		return s.c.ReadScope(s.ctx, directory.ScopeQuery{Principals: []directory.Principal{{Name: name + "@" + s.t.Domain.DNS}}})
 	}

@@ -22,7 +22,6 @@ type Config struct {
 	MaxPageSize    int              // entries of one page or of an unpaged search; 0 means 1000, as Active Directory
 	MaxValRange    int              // values of one attribute in one answer; 0 means 1500, as Active Directory
 	RequireSigning bool             // simple and SASL binds need TLS or a SASL layer: result code 8 otherwise
-	MinPageEntries int              // reserved for tests of paging: 0 means none
 	SASL           SASLAcceptor     // answers SASL binds; nil means that no mechanism is offered
 	Now            func() time.Time // nil means the system clock
 }

@@ -51,12 +51,11 @@ type Change struct {
 
 // A suite is one run.
 type suite struct {
-	ctx    context.Context //nolint:containedctx // lives as long as the run
-	t      Target
-	c      *directory.Client
-	ou     string
-	base   string
-	failed []string
+	ctx  context.Context //nolint:containedctx // lives as long as the run
+	t    Target
+	c    *directory.Client
+	ou   string
+	base string
 }
 
 // A conformanceCase has a name and steps; it says what is wrong by calling want or must.

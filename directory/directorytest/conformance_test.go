@@ -93,7 +93,7 @@ func TestConformance(t *testing.T) {
 	}
 	l, err := ldap.DialURL(srv.Domain("CORP").URL(), ldap.DialWithTLSConfig(srv.ClientTLS()))
 	require.NoError(t, err)
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	require.NoError(t, l.Bind("administrator@corp.example.test", "Adm1n"))
 	directorytest.Run(t, directorytest.Target{
 		Domain: corp, Other: partner, Password: "Adm1n", Modify: writer(l), Raw: raw(l), BigGroup: "big-group", BigMembers: 2000,

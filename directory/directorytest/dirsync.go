@@ -43,7 +43,7 @@ func (s *session) dirSync(m ldapwire.Message, q query) bool {
 	return s.send(m.ID, ldapwire.Result{}.Encode(ldapwire.OpSearchDone), reply.Reply())
 }
 
-func (dc *DC) dirSyncRound(q query, who *Object) ([]ldapwire.SearchEntry, ldapwire.DirSync, result) {
+func (dc *DC) dirSyncRound(q query, who *Object) ([]ldapwire.SearchEntry, ldapwire.DirSync, result) { //nolint:cyclop // the checks of MS-ADTS in their order
 	base := dc.byDN(q.Base)
 	none := ldapwire.DirSync{}
 	security := q.dirsync.Flags&ldapwire.DirSyncObjectSecurity != 0
@@ -60,9 +60,9 @@ func (dc *DC) dirSyncRound(q query, who *Object) ([]ldapwire.SearchEntry, ldapwi
 		if len(c) != cookieLen || string(c[:16]) != string(dc.invocation[:]) {
 			return nil, none, result{12, "the cookie is refused"}
 		}
-		since = int64(binary.LittleEndian.Uint64(c[16:])) //nolint:gosec // our own number
-		if e := int64(binary.LittleEndian.Uint64(c[24:])); e != 0 {
-			end, pos = e, int(binary.LittleEndian.Uint64(c[32:])) //nolint:gosec // our own number
+		since = number(c[16:])
+		if e := number(c[24:]); e != 0 {
+			end, pos = e, int(number(c[32:]))
 		}
 	}
 	var changed []*Object
@@ -83,9 +83,9 @@ func (dc *DC) dirSyncRound(q query, who *Object) ([]ldapwire.SearchEntry, ldapwi
 	copy(cookie, dc.invocation[:])
 	reply := ldapwire.DirSync{Cookie: cookie}
 	if stop < len(changed) {
-		binary.LittleEndian.PutUint64(cookie[16:], uint64(since)) //nolint:gosec // positive
-		binary.LittleEndian.PutUint64(cookie[24:], uint64(end))   //nolint:gosec // positive
-		binary.LittleEndian.PutUint64(cookie[32:], uint64(stop))  //nolint:gosec // positive
+		binary.LittleEndian.PutUint64(cookie[16:], uint64(since))
+		binary.LittleEndian.PutUint64(cookie[24:], uint64(end)) //nolint:gosec // positive
+		binary.LittleEndian.PutUint64(cookie[32:], uint64(stop)) //nolint:gosec // positive
 		reply.Flags = 1
 	} else {
 		binary.LittleEndian.PutUint64(cookie[16:], uint64(end)) //nolint:gosec // positive
@@ -93,10 +93,13 @@ func (dc *DC) dirSyncRound(q query, who *Object) ([]ldapwire.SearchEntry, ldapwi
 	return out, reply, result{}
 }
 
+// number reads a number that dirSyncRound wrote.
+func number(b []byte) int64 { return int64(binary.LittleEndian.Uint64(b)) } //nolint:gosec // our own number
+
 func (o *Object) lastChange() int64 { return o.usnChanged }
 
 // delta makes the entry of one changed object: the asked attributes that changed, cleared ones without values.
-func (dc *DC) delta(q query, o *Object, since int64) ldapwire.SearchEntry {
+func (dc *DC) delta(q query, o *Object, since int64) ldapwire.SearchEntry { //nolint:cyclop // one rule for each attribute
 	e := ldapwire.SearchEntry{DN: o.name(true)}
 	e.Attributes = append(e.Attributes, ldapwire.Attribute{Name: "objectGUID", Values: o.values("objectGUID")})
 	asked := func(name string) bool {

@@ -68,9 +68,8 @@ type installed struct {
 }
 
 type budget struct {
-	left   int
-	keep   bool
-	closed bool
+	left int
+	keep bool
 }
 
 // Install makes a fault active and returns what takes it away again.

@@ -112,7 +112,7 @@ func parseLDIF(r io.Reader) ([]ldapwire.AddRequest, error) {
 	return out, nil
 }
 
-func ldifLine(rec *ldapwire.AddRequest, line string) error {
+func ldifLine(rec *ldapwire.AddRequest, line string) error { //nolint:cyclop // one list of checks
 	if line == "" || strings.HasPrefix(line, "#") || (rec.DN == "" && strings.HasPrefix(line, "version:")) {
 		return nil
 	}

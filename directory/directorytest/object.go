@@ -1,7 +1,6 @@
 package directorytest
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -250,8 +249,6 @@ func mustDN(s string) directory.DN {
 	dn, _ := directory.ParseDN(s)
 	return dn
 }
-
-var errNoObject = errors.New("directorytest: no such object")
 
 // addLink adds a member. The caller holds the lock.
 func (dc *DC) addLink(group, member *Object) {

@@ -228,10 +228,20 @@ func (dc *DC) AddUser(u User) *Object {
 	}
 	o.password = u.Password
 	for _, a := range [][2]string{
-		{"sAMAccountName", u.Name}, {"userPrincipalName", upn}, {"givenName", u.GivenName}, {"sn", u.Surname}, {"initials", u.Initials},
-		{"displayName", u.DisplayName}, {"mail", u.Mail}, {"userAccountControl", strconv.Itoa(int(uac))}, {"primaryGroupID", strconv.Itoa(primary)},
-		{"accountExpires", strconv.FormatInt(expires(u.AccountExpires), 10)}, {"pwdLastSet", dc.pwdLastSet(u)}, {"sAMAccountType", "805306368"},
-		{"badPwdCount", "0"}, {"lockoutTime", "0"},
+		{"sAMAccountName", u.Name},
+		{"userPrincipalName", upn},
+		{"givenName", u.GivenName},
+		{"sn", u.Surname},
+		{"initials", u.Initials},
+		{"displayName", u.DisplayName},
+		{"mail", u.Mail},
+		{"userAccountControl", strconv.Itoa(int(uac))},
+		{"primaryGroupID", strconv.Itoa(primary)},
+		{"accountExpires", strconv.FormatInt(expires(u.AccountExpires), 10)},
+		{"pwdLastSet", dc.pwdLastSet(u)},
+		{"sAMAccountType", "805306368"},
+		{"badPwdCount", "0"},
+		{"lockoutTime", "0"},
 	} {
 		if a[1] != "" {
 			dc.set(o, a[0], a[1])

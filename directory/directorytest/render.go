@@ -11,7 +11,7 @@ import (
 )
 
 // values returns the values of an attribute, stored or constructed; member is not among them.
-func (o *Object) values(name string) [][]byte {
+func (o *Object) values(name string) [][]byte { //nolint:cyclop // one case for each constructed attribute
 	key := strings.ToLower(name)
 	one := func(s string) [][]byte {
 		if s == "" {

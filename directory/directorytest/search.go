@@ -63,7 +63,7 @@ func parseQuery(m ldapwire.Message) (q query, r result) {
 	return q, result{}
 }
 
-func (s *session) search(m ldapwire.Message) bool {
+func (s *session) search(m ldapwire.Message) bool { //nolint:cyclop // one list of checks
 	q, r := parseQuery(m)
 	if r.code != 0 {
 		return s.result(m, r)
@@ -125,7 +125,7 @@ func (q query) key() string {
 }
 
 // base finds where a search starts.
-func (dc *DC) base(q query) (o *Object, r result, matched string) {
+func (dc *DC) base(q query) (o *Object, r result, matched string) { //nolint:cyclop // one case for each form of a base
 	none := result{32, "0000208D: NameErr: DSID-03100245, problem 2001 (NO_OBJECT), data 0"}
 	if strings.HasPrefix(q.Base, "<") {
 		x, err := directory.ParseExtendedDN(q.Base)

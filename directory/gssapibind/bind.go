@@ -143,7 +143,7 @@ func (b *Binder) layers(ctx context.Context, s *directory.BindSession, sc *kerbe
 	if layer == layerNone {
 		return nil
 	}
-	return s.Wrap(func(nc net.Conn) net.Conn {
+	return s.Wrap(func(nc net.Conn) net.Conn { //nolint:contextcheck // the layer lives beyond this call
 		return Layer(nc, sc, layer == layerSeal, theirs)
 	})
 }

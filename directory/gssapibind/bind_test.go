@@ -129,7 +129,7 @@ func read(t *testing.T, dc *directorytest.DC, k *kerberostest.KDC, url string, c
 		Domains: []directory.Domain{{DNS: dc.DNS(), NetBIOS: dc.NetBIOS(), Servers: []string{url}, TLS: dc.Server().ClientTLS(), Bind: b}},
 	})
 	require.NoError(t, err)
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	es, err := c.SearchAll(t.Context(), directory.Query{Filter: directory.Eq("objectClass", "user"), Attributes: []string{"mail"}})
 	return len(es), err
 }

@@ -37,18 +37,18 @@ func AppendTLV(dst []byte, tag byte, body []byte) []byte {
 
 func appendHeader(dst []byte, tag byte, n int) []byte {
 	dst = append(dst, tag)
-	switch {
-	case n < 0x80:
-		return append(dst, byte(n))
-	case n < 0x100:
-		return append(dst, 0x81, byte(n))
-	case n < 0x10000:
-		return append(dst, 0x82, byte(n>>8), byte(n))
-	case n < 0x1000000:
-		return append(dst, 0x83, byte(n>>16), byte(n>>8), byte(n))
-	default:
-		return append(dst, 0x84, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+	if n < 0x80 {
+		return append(dst, byte(n)) //nolint:gosec // checked
 	}
+	size := 1
+	for x := n; x > 0xff; x >>= 8 {
+		size++
+	}
+	dst = append(dst, 0x80|byte(size))
+	for i := size - 1; i >= 0; i-- {
+		dst = append(dst, byte(n>>(8*i))) //nolint:gosec // one byte of it is meant
+	}
+	return dst
 }
 
 // TLV returns one element made of the parts.
@@ -83,7 +83,7 @@ func Int(tag byte, v int64) []byte {
 	}
 	out := []byte{tag, byte(n)}
 	for i := n - 1; i >= 0; i-- {
-		out = append(out, byte(v>>(8*i)))
+		out = append(out, byte(v>>(8*i))) //nolint:gosec // one byte of it is meant
 	}
 	return out
 }
@@ -99,7 +99,7 @@ func (e Element) Int() (int64, error) {
 	if len(e.Body) == 0 || len(e.Body) > 8 {
 		return 0, malformed("integer length")
 	}
-	v := int64(int8(e.Body[0]))
+	v := int64(int8(e.Body[0])) //nolint:gosec // the first byte has the sign
 	for _, b := range e.Body[1:] {
 		v = v<<8 | int64(b)
 	}

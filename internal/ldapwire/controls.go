@@ -69,9 +69,11 @@ func (s DirSync) Control() Control { return Control{OIDDirSync, true, s.value()}
 func (s DirSync) Reply() Control { return Control{OIDDirSync, false, s.value()} }
 
 func (s DirSync) value() []byte {
-	// the flags are a signed 32-bit number on the wire
-	return TLV(TagSequence, Int(TagInteger, int64(int32(s.Flags))), Int(TagInteger, int64(s.Max)), TLV(TagOctets, s.Cookie))
+	return TLV(TagSequence, Int(TagInteger, signed(s.Flags)), Int(TagInteger, int64(s.Max)), TLV(TagOctets, s.Cookie))
 }
+
+// signed: the flags are a signed 32-bit number on the wire.
+func signed(v uint32) int64 { return int64(int32(v)) } //nolint:gosec // meant
 
 // ParseDirSync reads the value of the control.
 func ParseDirSync(value []byte) (DirSync, error) {

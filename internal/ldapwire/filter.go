@@ -93,7 +93,7 @@ func (p *filterParser) enter(depth int) error {
 	return nil
 }
 
-func (p *filterParser) element(e Element, depth int) (*Filter, error) {
+func (p *filterParser) element(e Element, depth int) (*Filter, error) { //nolint:cyclop // one case for each choice
 	if err := p.enter(depth); err != nil {
 		return nil, err
 	}
@@ -178,7 +178,7 @@ func (f *Filter) parseSubstrings(d *Decoder) (err error) {
 	return d.End()
 }
 
-func (f *Filter) parseExtensible(d *Decoder) error {
+func (f *Filter) parseExtensible(d *Decoder) error { //nolint:cyclop // one list of checks
 	value := false
 	for last := byte(0); d.More(); {
 		x, err := d.Next()

@@ -12,10 +12,10 @@ import (
 	"github.com/adfedkit/adfedkit/internal/ldapwire"
 )
 
-func frame(t testing.TB, b []byte) []byte {
-	t.Helper()
+func frame(tb testing.TB, b []byte) []byte {
+	tb.Helper()
 	body, err := ldapwire.ReadFrame(bufio.NewReader(bytes.NewReader(b)), 1<<20)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return body
 }
 
