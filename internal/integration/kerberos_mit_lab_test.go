@@ -46,10 +46,16 @@ func TestKerberosMIT(t *testing.T) {
 		a, err := kerberos.NewAuthenticator(kerberos.AuthenticatorConfig{Realms: realms, Service: kerberos.Service{SPN: "HTTP/" + host, Keytab: kt}})
 		require.NoError(t, err)
 		for _, c := range []struct{ user, password, want string }{
-			{`CORP\alice`, mitPassword, "accepted"}, {"bob@corp.example.test", "Battery-Staple-2", "accepted"}, {`CORP\nopreauth`, mitPassword, "accepted"},
+			{`CORP\alice`, mitPassword, "accepted"},
+			{"bob@corp.example.test", "Battery-Staple-2", "accepted"},
+			{`CORP\nopreauth`, mitPassword, "accepted"},
 			{`PARTNER\carol`, mitPassword, "accepted"}, // over the trust, without referrals
-			{`CORP\alice`, "wrong", "bad_credentials"}, {`CORP\nopreauth`, "wrong", "bad_credentials"}, {`CORP\nobody`, mitPassword, "bad_credentials"},
-			{`CORP\expired`, mitPassword, "password_expired"}, {`CORP\expired`, "wrong", "bad_credentials"}, {`CORP\locked`, mitPassword, "not_allowed"},
+			{`CORP\alice`, "wrong", "bad_credentials"},
+			{`CORP\nopreauth`, "wrong", "bad_credentials"},
+			{`CORP\nobody`, mitPassword, "bad_credentials"},
+			{`CORP\expired`, mitPassword, "password_expired"},
+			{`CORP\expired`, "wrong", "bad_credentials"},
+			{`CORP\locked`, mitPassword, "not_allowed"},
 		} {
 			id, err := a.Password(t.Context(), c.user, []byte(c.password))
 			require.Equal(t, c.want, krbReason(err), c.user)
@@ -66,8 +72,11 @@ func TestKerberosMIT(t *testing.T) {
 	t.Run("curl", func(t *testing.T) {
 		srv := negotiateServer(t, kt, nil)
 		for _, c := range []struct{ principal, etype, want string }{
-			{"alice@CORP.EXAMPLE.TEST", "", "hello alice@CORP.EXAMPLE.TEST"}, {"alice@CORP.EXAMPLE.TEST", "aes128-cts-hmac-sha1-96", "hello alice"},
-			{"alice@CORP.EXAMPLE.TEST", "arcfour-hmac", "status 401"}, {"carol@PARTNER.EXAMPLE.TEST", "", "hello carol@PARTNER.EXAMPLE.TEST"}, {"", "", "<form>sign in</form>\nstatus 401"},
+			{"alice@CORP.EXAMPLE.TEST", "", "hello alice@CORP.EXAMPLE.TEST"},
+			{"alice@CORP.EXAMPLE.TEST", "aes128-cts-hmac-sha1-96", "hello alice"},
+			{"alice@CORP.EXAMPLE.TEST", "arcfour-hmac", "status 401"},
+			{"carol@PARTNER.EXAMPLE.TEST", "", "hello carol@PARTNER.EXAMPLE.TEST"},
+			{"", "", "<form>sign in</form>\nstatus 401"},
 		} {
 			env := kinit(t, confWith(t, conf, c.etype), c.principal, mitPassword)
 			require.Contains(t, curlNegotiate(t, env, srv.URL, host), c.want, "%s %s", c.principal, c.etype)
