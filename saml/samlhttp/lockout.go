@@ -24,7 +24,7 @@ type LockoutGuard struct {
 // LockoutConfig configures a [LockoutGuard]. Zero fields have safe defaults; nothing can be switched off.
 type LockoutConfig struct {
 	PerAccount int           // 0 = 4: AD's usual thresholds are 5 and 10
-	PerSource  int           // 0 = 30
+	PerSource  int           // 0 = 100: an office may stand behind one address
 	Window     time.Duration // failures older than this are forgotten; 0 = 15 min
 	Entries    int           // how many accounts and addresses are remembered; 0 = 100,000 of each
 	Now        func() time.Time
@@ -38,7 +38,7 @@ type failures struct {
 // NewLockoutGuard returns a guard.
 func NewLockoutGuard(cfg LockoutConfig) *LockoutGuard {
 	cfg.PerAccount = orDefault(cfg.PerAccount, 4)
-	cfg.PerSource = orDefault(cfg.PerSource, 30)
+	cfg.PerSource = orDefault(cfg.PerSource, 100)
 	cfg.Entries = orDefault(cfg.Entries, 100_000)
 	if cfg.Window <= 0 {
 		cfg.Window = 15 * time.Minute

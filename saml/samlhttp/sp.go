@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -87,6 +88,8 @@ func NewServiceProvider(cfg ServiceProviderConfig) (*ServiceProvider, error) {
 		return nil, errors.New("samlhttp: ServiceProviderConfig.Partners is nil")
 	case cfg.Replay == nil:
 		return nil, errors.New("samlhttp: ServiceProviderConfig.Replay is nil")
+	case cfg.Encrypted && !rsaPair(cfg.Key):
+		return nil, errors.New("samlhttp: ServiceProviderConfig.Encrypted needs an RSA Key")
 	}
 	cfg.fill(base)
 	p := &ServiceProvider{cfg: cfg, base: base, pages: pageWriter{cfg.Pages}, csrf: http.NewCrossOriginProtection()}
@@ -106,6 +109,11 @@ func NewServiceProvider(cfg ServiceProviderConfig) (*ServiceProvider, error) {
 		DecryptionKeys: cfg.DecryptionKeys, ClockSkew: cfg.ClockSkew, Now: cfg.Now,
 	})
 	return p, err
+}
+
+// rsaPair reports whether others can encrypt to the key: key transport is RSA-OAEP.
+func rsaPair(k *saml.KeyPair) bool {
+	return k != nil && k.Certificate != nil && k.Certificate.PublicKeyAlgorithm == x509.RSA
 }
 
 func (c *ServiceProviderConfig) fill(base *url.URL) {

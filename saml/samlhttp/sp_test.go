@@ -363,13 +363,19 @@ func TestNewServiceProviderRefuses(t *testing.T) {
 	_, err = samlhttp.NewServiceProvider(good)
 	require.NoError(t, err)
 	for name, change := range map[string]func(*samlhttp.ServiceProviderConfig){
-		"no address":     func(c *samlhttp.ServiceProviderConfig) { c.BaseURL = "" },
-		"address path":   func(c *samlhttp.ServiceProviderConfig) { c.BaseURL += "/app" },
-		"address scheme": func(c *samlhttp.ServiceProviderConfig) { c.BaseURL = "ftp://x" },
-		"address user":   func(c *samlhttp.ServiceProviderConfig) { c.BaseURL = "https://u@x" },
-		"no partners":    func(c *samlhttp.ServiceProviderConfig) { c.Partners = nil },
-		"no replay":      func(c *samlhttp.ServiceProviderConfig) { c.Replay = nil },
-		"short key":      func(c *samlhttp.ServiceProviderConfig) { c.CookieKey = []byte("short") },
+		"no address":        func(c *samlhttp.ServiceProviderConfig) { c.BaseURL = "" },
+		"address path":      func(c *samlhttp.ServiceProviderConfig) { c.BaseURL += "/app" },
+		"address scheme":    func(c *samlhttp.ServiceProviderConfig) { c.BaseURL = "ftp://x" },
+		"address user":      func(c *samlhttp.ServiceProviderConfig) { c.BaseURL = "https://u@x" },
+		"no partners":       func(c *samlhttp.ServiceProviderConfig) { c.Partners = nil },
+		"no replay":         func(c *samlhttp.ServiceProviderConfig) { c.Replay = nil },
+		"short key":         func(c *samlhttp.ServiceProviderConfig) { c.CookieKey = []byte("short") },
+		"encrypted, no key": func(c *samlhttp.ServiceProviderConfig) { c.Encrypted, c.Key = true, nil },
+		"encrypted, EC key": func(c *samlhttp.ServiceProviderConfig) {
+			ec, err := samltest.NewECKeyPair("x")
+			require.NoError(t, err)
+			c.Encrypted, c.Key = true, &ec
+		},
 		"skew":           func(c *samlhttp.ServiceProviderConfig) { c.ClockSkew = time.Hour },
 		"empty key pair": func(c *samlhttp.ServiceProviderConfig) { c.Key = &saml.KeyPair{} },
 	} {
