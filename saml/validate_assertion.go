@@ -117,7 +117,7 @@ func (v *validation) generic(err error) error {
 
 // decrypted opens an EncryptedAssertion and parses the plain text in its place.
 func (v *validation) decrypted(enc xmlgate.Elem) (xmlgate.Elem, error) {
-	el, err := v.open1(enc, "Assertion")
+	el, err := v.opened(enc, "Assertion")
 	if err != nil {
 		return xmlgate.Elem{}, err
 	}
@@ -133,10 +133,10 @@ func (v *validation) decrypted(enc xmlgate.Elem) (xmlgate.Elem, error) {
 	return el, nil
 }
 
-// open1 decrypts one element and wants it to be saml:local. The plain text is parsed with the declarations that are in scope
+// opened decrypts one element and wants it to be saml:local. The plain text is parsed with the declarations that are in scope
 // where the cipher text stands in the signed bytes; only when these do not suffice, and only for what carries a signature of
 // its own, with those of the message as received.
-func (v *validation) open1(container xmlgate.Elem, local string) (xmlgate.Elem, error) {
+func (v *validation) opened(container xmlgate.Elem, local string) (xmlgate.Elem, error) {
 	plain, authenticated, err := v.sp.decrypter(v.idp.Algorithms).Decrypt(container, &v.budget)
 	v.oracle = v.oracle || !v.signed && !authenticated && local == "Assertion"
 	switch {
@@ -237,7 +237,7 @@ func (v *validation) nameID(s xmlgate.Elem) error {
 		return v.check(v.sp.cfg.AllowMissingNameID && v.sp.cfg.NameIDFormat == "", "name id", "core 2.4.1", "one", "none", ReasonNameID, "no name in the Subject")
 	case ne == 1:
 		var err error
-		if name, err = v.open1(enc, "NameID"); err != nil {
+		if name, err = v.opened(enc, "NameID"); err != nil {
 			return v.step("name id decryption", "core 2.2.4", "", "", err)
 		}
 		v.result.Encrypted = true

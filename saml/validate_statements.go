@@ -283,7 +283,7 @@ func (v *validation) attribute(el xmlgate.Elem) (Attribute, error) {
 	switch {
 	case el.Is(nsAssertion, "EncryptedAttribute"):
 		var err error
-		if el, err = v.open1(el, "Attribute"); err != nil {
+		if el, err = v.opened(el, "Attribute"); err != nil {
 			return Attribute{}, err
 		}
 		v.result.Encrypted = true
