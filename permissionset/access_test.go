@@ -16,11 +16,11 @@ import (
 	"github.com/adfedkit/adfedkit/permissionset"
 )
 
-func read(t testing.TB, text string) permissionset.Organization {
-	t.Helper()
+func read(tb testing.TB, text string) permissionset.Organization {
+	tb.Helper()
 	res, err := permissionset.ReadOrganization([]byte(text))
-	require.NoError(t, err)
-	require.Empty(t, res.Errors)
+	require.NoError(tb, err)
+	require.Empty(tb, res.Errors)
 	return res.Organization
 }
 

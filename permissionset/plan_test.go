@@ -14,10 +14,10 @@ import (
 	"github.com/adfedkit/adfedkit/permissionset"
 )
 
-func plan(t testing.TB, desired, actual permissionset.Organization, opt permissionset.PlanOptions) (*permissionset.StepPlan, []string) {
-	t.Helper()
+func plan(tb testing.TB, desired, actual permissionset.Organization, opt permissionset.PlanOptions) (*permissionset.StepPlan, []string) {
+	tb.Helper()
 	p, err := permissionset.Plan(&desired, &actual, opt)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	out := []string{}
 	for _, s := range p.Steps {
 		out = append(out, strings.TrimSpace(strings.Join([]string{string(s.Op), s.PermissionSet, s.Account, s.PrincipalID, s.Detail, strings.Join(s.Warnings, ",")}, " ")))
@@ -241,8 +241,9 @@ func TestLint(t *testing.T) {
 
 const instanceARN = "arn:aws:sso:::instance/ssoins-1234567890abcdef"
 
-func full(t testing.TB) permissionset.Organization {
-	return read(t, `{"accounts":[{"id":"111122223333","name":"n","email":"e@corp.example.test"}],"users":[{"id":"u","userName":"alice","status":"DISABLED"}],"groups":[{"id":"g","displayName":"dev","users":["u"]}],
+func full(tb testing.TB) permissionset.Organization {
+	tb.Helper()
+	return read(tb, `{"accounts":[{"id":"111122223333","name":"n","email":"e@corp.example.test"}],"users":[{"id":"u","userName":"alice","status":"DISABLED"}],"groups":[{"id":"g","displayName":"dev","users":["u"]}],
 	 "permissionSets":[{"name":"A","description":"d ${x}","sessionDuration":"PT2H","relayState":"https://console.aws.amazon.com/","managedPolicies":["arn:aws:iam::aws:policy/job-function/Billing"],"customerManagedPolicies":[{"name":"c","path":"/p/"}],
 	  "inlinePolicy":{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::${aws:username}"}]},"permissionsBoundary":{"customerManagedPolicyReference":{"name":"b","path":"/"}},"tags":{"k":"v"}},
 	  {"name":"B","permissionsBoundary":{"managedPolicyArn":"arn:aws:iam::aws:policy/X"}}],

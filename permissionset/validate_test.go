@@ -12,14 +12,14 @@ import (
 )
 
 // report validates ORG.json as the program does and returns "path code" lines.
-func report(t testing.TB, text string) (errs, warnings []string) {
-	t.Helper()
+func report(tb testing.TB, text string) (errs, warnings []string) {
+	tb.Helper()
 	res, err := permissionset.ReadOrganization([]byte(text))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	rep := permissionset.Validate(&res.Organization, permissionset.ValidateOptions{})
 	line := func(ps []permissionset.Problem) (out []string) {
 		for _, p := range ps {
-			require.NotEmpty(t, p.Message)
+			require.NotEmpty(tb, p.Message)
 			out = append(out, p.Path+" "+p.Code)
 		}
 		return out

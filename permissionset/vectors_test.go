@@ -28,11 +28,11 @@ type vectors struct {
 	}
 }
 
-func readVectors(t testing.TB) (v vectors) {
-	t.Helper()
+func readVectors(tb testing.TB) (v vectors) {
+	tb.Helper()
 	raw, err := os.ReadFile("testdata/vectors.json")
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(raw, &v))
+	require.NoError(tb, err)
+	require.NoError(tb, json.Unmarshal(raw, &v))
 	return v
 }
 

@@ -12,7 +12,8 @@ import (
 )
 
 // fiftyStatements is the policy of the benchmark item policy.decide: 44 allow, 6 deny, 5 conditions.
-func fiftyStatements(t testing.TB) *policy.Document {
+func fiftyStatements(tb testing.TB) *policy.Document {
+	tb.Helper()
 	acts := []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket", "s3:GetObjectTagging", "s3:GetBucketLocation", "s3:PutObjectTagging", "s3:GetObjectVersion"}
 	conds := map[int]any{
 		5:  map[string]any{"StringEquals": map[string]any{"aws:username": []string{"alice", "bob"}}},
@@ -43,8 +44,8 @@ func fiftyStatements(t testing.TB) *policy.Document {
 		st = append(st, s)
 	}
 	raw, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": st})
-	require.NoError(t, err)
-	return parse(t, string(raw), policy.Identity)
+	require.NoError(tb, err)
+	return parse(tb, string(raw), policy.Identity)
 }
 
 func sixRequests() []policy.Request {
@@ -133,14 +134,15 @@ func BenchmarkDecideGrowth(b *testing.B) {
 	}
 }
 
-func manyBuckets(t testing.TB, n int) *policy.Document {
+func manyBuckets(tb testing.TB, n int) *policy.Document {
+	tb.Helper()
 	var st []map[string]any
 	for i := range n {
 		st = append(st, map[string]any{"Effect": "Allow", "Action": "s3:Get*", "Resource": fmt.Sprintf("arn:aws:s3:::bucket-%05d/*", i)})
 	}
 	raw, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": st})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	doc, err := policy.Parse(raw, policy.ParseOptions{MaxBytes: 1 << 24})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return doc
 }

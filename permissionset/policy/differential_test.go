@@ -104,7 +104,8 @@ func (g gen) statement(kind policy.Kind) map[string]any {
 	return st
 }
 
-func (g gen) doc(t testing.TB, kind policy.Kind) *policy.Document {
+func (g gen) doc(tb testing.TB, kind policy.Kind) *policy.Document {
+	tb.Helper()
 	var st []map[string]any
 	for range g.Intn(4) {
 		st = append(st, g.statement(kind))
@@ -113,25 +114,27 @@ func (g gen) doc(t testing.TB, kind policy.Kind) *policy.Document {
 		st = []map[string]any{}
 	}
 	raw, err := json.Marshal(map[string]any{"Version": g.pick("2012-10-17", "2012-10-17", "2008-10-17"), "Statement": st})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	doc, err := policy.Parse(raw, policy.ParseOptions{Kind: kind})
-	require.NoError(t, err, string(raw))
+	require.NoError(tb, err, string(raw))
 	return doc
 }
 
-func (g gen) docs(t testing.TB, kind policy.Kind, max int) (out []*policy.Document) {
+func (g gen) docs(tb testing.TB, kind policy.Kind, max int) (out []*policy.Document) {
+	tb.Helper()
 	for range g.Intn(max + 1) {
-		out = append(out, g.doc(t, kind))
+		out = append(out, g.doc(tb, kind))
 	}
 	return out
 }
 
-func (g gen) levels(t testing.TB, kind policy.Kind) (out []policy.Level) {
+func (g gen) levels(tb testing.TB, kind policy.Kind) (out []policy.Level) {
+	tb.Helper()
 	if g.Intn(3) > 0 {
 		return nil
 	}
 	for range 1 + g.Intn(2) {
-		out = append(out, policy.Level{OrgIdentifier: "r", Policies: g.docs(t, kind, 2)})
+		out = append(out, policy.Level{OrgIdentifier: "r", Policies: g.docs(tb, kind, 2)})
 	}
 	return out
 }
@@ -171,14 +174,15 @@ func (g gen) request() policy.Request {
 	return r
 }
 
-func (g gen) policies(t testing.TB, r policy.Request) policy.Policies {
+func (g gen) policies(tb testing.TB, r policy.Request) policy.Policies {
+	tb.Helper()
 	p := policy.Policies{
-		Identity: g.docs(t, policy.Identity, 3), Boundary: g.docs(t, policy.Boundary, 1), Session: g.docs(t, policy.Session, 1),
-		SCPs: g.levels(t, policy.SCP), RCPs: g.levels(t, policy.RCP),
+		Identity: g.docs(tb, policy.Identity, 3), Boundary: g.docs(tb, policy.Boundary, 1), Session: g.docs(tb, policy.Session, 1),
+		SCPs: g.levels(tb, policy.SCP), RCPs: g.levels(tb, policy.RCP),
 	}
 	kind := policy.ResourcePolicyKind(r.Action, r.Resource)
 	if kind == policy.Trust || g.Intn(2) == 0 {
-		p.Resource = g.doc(t, kind)
+		p.Resource = g.doc(tb, kind)
 	}
 	return p
 }
@@ -267,11 +271,11 @@ func TestMonotone(t *testing.T) {
 	}
 }
 
-func one(t testing.TB, st map[string]any) *policy.Document {
-	t.Helper()
+func one(tb testing.TB, st map[string]any) *policy.Document {
+	tb.Helper()
 	raw, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": st})
-	require.NoError(t, err)
-	return parse(t, string(raw), policy.Identity)
+	require.NoError(tb, err)
+	return parse(tb, string(raw), policy.Identity)
 }
 
 // TestResidual: whatever values the unknown keys take, the residual conditions say what the full decision then is.
@@ -302,7 +306,8 @@ func TestResidual(t *testing.T) {
 }
 
 // holds evaluates residual conditions by deciding a policy that has nothing else.
-func holds(t testing.TB, anyOf [][]policy.ResidualCondition, r policy.Request) bool {
+func holds(tb testing.TB, anyOf [][]policy.ResidualCondition, r policy.Request) bool {
+	tb.Helper()
 	for _, all := range anyOf {
 		ok := true
 		for _, c := range all {
@@ -319,7 +324,7 @@ func holds(t testing.TB, anyOf [][]policy.ResidualCondition, r policy.Request) b
 			if policy.ResourcePolicyKind(r.Action, r.Resource) == policy.Trust {
 				q.Action = "s3:GetObject"
 			}
-			ok = ok && policy.Decide(policy.Policies{Identity: []*policy.Document{one(t, st)}}, q, policy.Options{}).Decision == policy.Allowed
+			ok = ok && policy.Decide(policy.Policies{Identity: []*policy.Document{one(tb, st)}}, q, policy.Options{}).Decision == policy.Allowed
 		}
 		if ok {
 			return true

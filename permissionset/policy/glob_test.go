@@ -98,14 +98,15 @@ func hostile() map[string]func(n int) (pattern, text string) {
 	}
 }
 
-// TestGlobGrowth: four times the text costs at most ten times as much (linear would be four; the rest is noise).
+// TestGlobGrowth: four times the text costs about four times as much; quadratic would be sixteen. The rest is room for a
+// busy machine.
 func TestGlobGrowth(t *testing.T) { //nolint:paralleltest // times itself
 	for name, f := range hostile() {
 		t.Run(name, func(t *testing.T) { //nolint:paralleltest // times itself
 			best := func(n int) time.Duration {
 				p, s := f(n)
 				low := time.Hour
-				for range 5 {
+				for range 9 {
 					at := time.Now()
 					require.False(t, policy.GlobMatch(p, s))
 					low = min(low, time.Since(at))
@@ -113,8 +114,8 @@ func TestGlobGrowth(t *testing.T) { //nolint:paralleltest // times itself
 				return low
 			}
 			small, big := best(50_000), best(200_000)
-			require.Less(t, big, 10*small+5*time.Millisecond)
-			require.Less(t, big, time.Second)
+			require.Less(t, big, 12*small+40*time.Millisecond)
+			require.Less(t, big, 2*time.Second)
 		})
 	}
 }

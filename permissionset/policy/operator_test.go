@@ -13,9 +13,9 @@ import (
 )
 
 // holdsFor decides a request that hangs on one condition alone.
-func holdsFor(t testing.TB, condition string, ctx map[string][]string, opt policy.Options) bool {
-	t.Helper()
-	doc := parse(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":`+condition+`}]}`, policy.Identity)
+func holdsFor(tb testing.TB, condition string, ctx map[string][]string, opt policy.Options) bool {
+	tb.Helper()
+	doc := parse(tb, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":`+condition+`}]}`, policy.Identity)
 	r := policy.Request{Principal: "arn:aws:iam::111122223333:user/alice", Action: "s3:GetObject", Resource: "*", Context: policy.NewContext(ctx)}
 	return policy.Decide(policy.Policies{Identity: []*policy.Document{doc}}, r, opt).Decision == policy.Allowed
 }

@@ -19,10 +19,10 @@ func problems(err error) []policy.Problem {
 	return nil
 }
 
-func parse(t testing.TB, text string, kind policy.Kind) *policy.Document {
-	t.Helper()
+func parse(tb testing.TB, text string, kind policy.Kind) *policy.Document {
+	tb.Helper()
 	doc, err := policy.Parse([]byte(text), policy.ParseOptions{Kind: kind})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return doc
 }
 

@@ -37,13 +37,13 @@ type evalCase struct {
 	} `json:"policies"`
 }
 
-func readCases(t testing.TB) []evalCase {
-	t.Helper()
+func readCases(tb testing.TB) []evalCase {
+	tb.Helper()
 	raw, err := os.ReadFile("testdata/eval.json")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	var file struct{ Cases []evalCase }
-	require.NoError(t, json.Unmarshal(raw, &file))
-	require.Greater(t, len(file.Cases), 200)
+	require.NoError(tb, json.Unmarshal(raw, &file))
+	require.Greater(tb, len(file.Cases), 200)
 	return file.Cases
 }
 
@@ -64,8 +64,8 @@ func (c *evalCase) request() policy.Request {
 	return policy.Request{Principal: r.Principal, Action: r.Action, Resource: r.Resource, ResourceAccount: r.ResourceAccount, Context: policy.NewContext(kv)}
 }
 
-func (c *evalCase) policies(t testing.TB) policy.Policies {
-	t.Helper()
+func (c *evalCase) policies(tb testing.TB) policy.Policies {
+	tb.Helper()
 	one := func(raw json.RawMessage, kind policy.Kind) *policy.Document {
 		var ref struct {
 			Managed string `json:"$managed"`
@@ -73,10 +73,10 @@ func (c *evalCase) policies(t testing.TB) policy.Policies {
 		if json.Unmarshal(raw, &ref) == nil && ref.Managed != "" {
 			var err error
 			raw, err = os.ReadFile(filepath.Join("testdata/managed", ref.Managed+".json"))
-			require.NoError(t, err)
+			require.NoError(tb, err)
 		}
 		doc, err := policy.Parse(raw, policy.ParseOptions{Kind: kind})
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		return doc
 	}
 	list := func(raws []json.RawMessage, kind policy.Kind) (out []*policy.Document) {
@@ -123,16 +123,16 @@ func TestEvaluationCases(t *testing.T) {
 }
 
 // checkPartial: unknown keys may make a decision conditional, they never turn it round.
-func checkPartial(t testing.TB, got policy.PartialResult, want policy.Decision) {
-	t.Helper()
+func checkPartial(tb testing.TB, got policy.PartialResult, want policy.Decision) {
+	tb.Helper()
 	switch got.Decision {
 	case policy.Allowed:
-		require.Equal(t, policy.Allowed, want)
-		require.Empty(t, got.MissingContext)
+		require.Equal(tb, policy.Allowed, want)
+		require.Empty(tb, got.MissingContext)
 	case policy.ImplicitDeny, policy.ExplicitDeny:
-		require.NotEqual(t, policy.Allowed, want)
+		require.NotEqual(tb, policy.Allowed, want)
 	case policy.Conditional:
-		require.NotEmpty(t, got.MissingContext)
+		require.NotEmpty(tb, got.MissingContext)
 	}
 }
 
@@ -190,12 +190,12 @@ func TestManagedMatrix(t *testing.T) {
 	}
 }
 
-func managed(t testing.TB, name string) *policy.Document {
-	t.Helper()
+func managed(tb testing.TB, name string) *policy.Document {
+	tb.Helper()
 	raw, err := os.ReadFile("testdata/managed/" + name + ".json")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	doc, err := policy.Parse(raw, policy.ParseOptions{})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return doc
 }
 

@@ -18,11 +18,11 @@ import (
 	"github.com/adfedkit/adfedkit/permissionset/ssoadmin"
 )
 
-func desired(t testing.TB, text string) *permissionset.Organization {
-	t.Helper()
+func desired(tb testing.TB, text string) *permissionset.Organization {
+	tb.Helper()
 	res, err := permissionset.ReadOrganization([]byte(text))
-	require.NoError(t, err)
-	require.Empty(t, res.Errors)
+	require.NoError(tb, err)
+	require.Empty(tb, res.Errors)
 	return &res.Organization
 }
 
@@ -33,19 +33,19 @@ const first = `{"accounts":[{"id":"111122223333"},{"id":"444455556666"}],
    {"principalType":"USER","principalId":"u","targetId":"444455556666","permissionSet":"B"}]}`
 
 // converge plans and applies, and wants the next plan to be empty.
-func converge(ctx context.Context, t testing.TB, in permissionset.API, want *permissionset.Organization, opt permissionset.ApplyOptions) *permissionset.StepPlan {
-	t.Helper()
+func converge(ctx context.Context, tb testing.TB, in permissionset.API, want *permissionset.Organization, opt permissionset.ApplyOptions) *permissionset.StepPlan {
+	tb.Helper()
 	actual, err := permissionset.ReadActual(ctx, in, nil)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	p, err := permissionset.Plan(want, actual, permissionset.PlanOptions{})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	opt.Approve = p.Hash
-	require.NoError(t, permissionset.Apply(ctx, in, p, want, opt))
+	require.NoError(tb, permissionset.Apply(ctx, in, p, want, opt))
 	actual, err = permissionset.ReadActual(ctx, in, nil)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	again, err := permissionset.Plan(want, actual, permissionset.PlanOptions{})
-	require.NoError(t, err)
-	require.Empty(t, again.Steps)
+	require.NoError(tb, err)
+	require.Empty(tb, again.Steps)
 	return p
 }
 

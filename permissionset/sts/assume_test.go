@@ -185,14 +185,15 @@ func bigPolicy(n int) string {
 }
 
 // wrap hides the signed assertion and puts a forged one where a careless reader looks.
-func wrap(t testing.TB, p *idp, how string) func(*message) {
+func wrap(tb testing.TB, p *idp, how string) func(*message) {
+	tb.Helper()
 	return func(m *message) {
 		evil := good()
 		evil.nameID = "mallory"
 		forged := strings.Replace(evil.assertion(), `ID="_a1"`, `ID="_evil"`, 1)
 		m.unsigned = true
 		m.change = func(string) string {
-			signed := p.sign(t, good().assertion())
+			signed := p.sign(tb, good().assertion())
 			switch how {
 			case "before":
 				return good().response(forged + signed)
@@ -265,7 +266,7 @@ func TestWire(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	form := url.Values{"Action": {"AssumeRoleWithSAML"}, "Version": {"2011-06-15"}, "RoleArn": {reader}, "PrincipalArn": {provider}, "SAMLAssertion": {w.idp.build(t, good())}}
-	post := func(f url.Values, kind string) (*http.Response, string) { //nolint:bodyclose // closed inside
+	post := func(f url.Values, kind string) (answer, string) {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.srv.URL+"/", strings.NewReader(f.Encode()))
 		require.NoError(t, err)
 		req.Header.Set("Content-Type", kind)
@@ -274,7 +275,7 @@ func TestWire(t *testing.T) {
 		defer func() { require.NoError(t, resp.Body.Close()) }()
 		raw, err := io.ReadAll(resp.Body)
 		require.NoError(t, err)
-		return resp, string(raw)
+		return answer{resp.StatusCode, resp.Header}, string(raw)
 	}
 	for _, kind := range []string{"application/x-www-form-urlencoded", "application/x-www-form-urlencoded; charset=utf-8"} {
 		resp, body := post(form, kind)
@@ -287,10 +288,10 @@ func TestWire(t *testing.T) {
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.srv.URL+"/?"+form.Encode(), nil)
 	require.NoError(t, err)
-	resp, err := w.srv.Client().Do(req)
+	got, err := w.srv.Client().Do(req)
 	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	require.Equal(t, 200, resp.StatusCode)
+	require.NoError(t, got.Body.Close())
+	require.Equal(t, 200, got.StatusCode)
 
 	with := func(kv ...string) url.Values {
 		out := url.Values{}
@@ -334,7 +335,7 @@ func TestWire(t *testing.T) {
 			require.Contains(t, body, c.message)
 		})
 	}
-	resp, _ = post(with("X", strings.Repeat("x", 1<<20)), "application/x-www-form-urlencoded")
+	resp, _ := post(with("X", strings.Repeat("x", 1<<20)), "application/x-www-form-urlencoded")
 	require.Equal(t, http.StatusRequestEntityTooLarge, resp.StatusCode)
 	resp, _ = post(form, "application/json")
 	require.Equal(t, 400, resp.StatusCode)

@@ -171,7 +171,7 @@ type SigninOptions struct {
 
 // SigninTokenQuery returns the parameters of getSigninToken. They hold the credentials: send them in a body.
 func SigninTokenQuery(c Credentials, duration time.Duration) (url.Values, error) {
-	session, err := json.Marshal(consoleSession{c.AccessKeyID, c.SecretAccessKey, c.SessionToken})
+	session, err := json.Marshal(consoleSession{c.AccessKeyID, c.SecretAccessKey, c.SessionToken}) //nolint:gosec // the endpoint wants the secret
 	if err != nil {
 		return nil, fmt.Errorf("sts: %w", err)
 	}

@@ -85,12 +85,12 @@ func (f *Federation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // consoleSession is the JSON of the Session parameter.
 type consoleSession struct {
 	SessionID    string `json:"sessionId"`
-	SessionKey   string `json:"sessionKey"` //nolint:gosec // the wire format hands the secret over
+	SessionKey   string `json:"sessionKey"`
 	SessionToken string `json:"sessionToken"`
 }
 
 func (f *Federation) token(w http.ResponseWriter, r *http.Request) {
-	refuse := func(why string) {
+	refuse := func(why string) { //nolint:contextcheck // the request carries it
 		f.cfg.Logger.LogAttrs(r.Context(), slog.LevelWarn, "sign-in token refused", slog.String("reason", why))
 		http.Error(w, "bad request", http.StatusBadRequest)
 	}

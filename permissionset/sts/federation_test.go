@@ -17,28 +17,34 @@ import (
 	"github.com/adfedkit/adfedkit/permissionset/sts"
 )
 
-func (w *world) credentials(t testing.TB) sts.Credentials {
-	t.Helper()
-	out, err := w.sts.AssumeRoleWithSAML(t.Context(), input(w.idp.build(t, good())))
-	require.NoError(t, err)
+func (w *world) credentials(tb testing.TB) sts.Credentials {
+	tb.Helper()
+	out, err := w.sts.AssumeRoleWithSAML(tb.Context(), input(w.idp.build(tb, good())))
+	require.NoError(tb, err)
 	return out.Credentials
 }
 
-func (w *world) get(t testing.TB, path string) (*http.Response, string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.srv.URL+path, nil)
-	require.NoError(t, err)
-	return w.do(t, req)
+func (w *world) get(tb testing.TB, path string) (answer, string) {
+	tb.Helper()
+	req, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, w.srv.URL+path, nil)
+	require.NoError(tb, err)
+	return w.do(tb, req)
 }
 
-func (w *world) do(t testing.TB, req *http.Request) (*http.Response, string) {
-	t.Helper()
+func (w *world) do(tb testing.TB, req *http.Request) (answer, string) {
+	tb.Helper()
 	resp, err := noRedirect(w.srv.Client()).Do(req)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, resp.Body.Close()) }()
+	require.NoError(tb, err)
+	defer func() { require.NoError(tb, resp.Body.Close()) }()
 	raw, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	return resp, string(raw)
+	require.NoError(tb, err)
+	return answer{resp.StatusCode, resp.Header}, string(raw)
+}
+
+// answer is what tests look at of a response.
+type answer struct {
+	StatusCode int
+	Header     http.Header
 }
 
 const console = "https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#logs:"
@@ -122,7 +128,7 @@ func TestLoginRefusals(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(body), &out))
 		return out.SigninToken
 	}
-	login := func(tok, destination, issuer string) (*http.Response, string) {
+	login := func(tok, destination, issuer string) (answer, string) {
 		return w.get(t, "/federation?"+url.Values{"Action": {"login"}, "SigninToken": {tok}, "Destination": {destination}, "Issuer": {issuer}}.Encode())
 	}
 	for _, d := range []string{

@@ -44,15 +44,15 @@ type idp struct {
 	cert *x509.Certificate
 }
 
-func newIDP(t testing.TB) *idp {
-	t.Helper()
+func newIDP(tb testing.TB) *idp {
+	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "signing key of a test"}, NotBefore: start().AddDate(-1, 0, 0), NotAfter: start().AddDate(10, 0, 0)}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	cert, err := x509.ParseCertificate(der)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return &idp{key, cert}
 }
 
@@ -148,24 +148,24 @@ func (m message) response(assertion string) string {
 }
 
 // sign puts an enveloped signature behind the Issuer of the element.
-func (p *idp) sign(t testing.TB, text string) string {
-	t.Helper()
+func (p *idp) sign(tb testing.TB, text string) string {
+	tb.Helper()
 	doc := etree.NewDocument()
-	require.NoError(t, doc.ReadFromString(text))
+	require.NoError(tb, doc.ReadFromString(text))
 	el := doc.Root()
 	s, err := xmldsig.NewSigner(xmldsig.SignerConfig{Key: p.key, Certificates: []*x509.Certificate{p.cert}})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	sig, err := s.Enveloped(el, "")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	el.InsertChildAt(el.ChildElements()[0].Index()+1, sig)
 	out, err := doc.WriteToString()
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return out
 }
 
 // build returns the form field.
-func (p *idp) build(t testing.TB, m message) string {
-	t.Helper()
+func (p *idp) build(tb testing.TB, m message) string {
+	tb.Helper()
 	if m.signer != nil {
 		p = m.signer
 	}
@@ -173,12 +173,12 @@ func (p *idp) build(t testing.TB, m message) string {
 	if m.status == "" {
 		a = m.assertion()
 		if !m.unsigned && !m.signResponse {
-			a = p.sign(t, a)
+			a = p.sign(tb, a)
 		}
 	}
 	r := m.response(a)
 	if m.signResponse {
-		r = p.sign(t, r)
+		r = p.sign(tb, r)
 	}
 	if m.change != nil {
 		r = m.change(r)
@@ -203,47 +203,47 @@ func (w *world) set(t time.Time) { w.nanos.Store(t.UnixNano()) }
 
 const trustBody = `"Principal":{"Federated":"` + provider + `"}`
 
-func trust(t testing.TB, actions, condition string) *policy.Document {
-	t.Helper()
+func trust(tb testing.TB, actions, condition string) *policy.Document {
+	tb.Helper()
 	if condition == "" {
 		condition = `{"StringEquals":{"SAML:aud":"` + signin + `"}}`
 	}
 	doc, err := policy.Parse([]byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow",`+trustBody+`,"Action":`+actions+`,"Condition":`+condition+`}]}`), policy.ParseOptions{Kind: policy.Trust})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return doc
 }
 
 func role(name string) string { return "arn:aws:iam::" + account + ":role/" + name }
 
-func newWorld(t testing.TB) *world {
-	t.Helper()
-	w := &world{idp: newIDP(t)}
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
+	w := &world{idp: newIDP(tb)}
 	w.set(start())
 	clock := func() time.Time { return time.Unix(0, w.nanos.Load()).UTC() }
 	w.store = sts.NewMemoryStore(0, clock)
 	const saml1 = `"sts:AssumeRoleWithSAML"`
 	otherTrust, err := policy.Parse([]byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::111122223333:saml-provider/Other"},"Action":"sts:AssumeRoleWithSAML"}]}`), policy.ParseOptions{Kind: policy.Trust})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	w.sts, err = sts.NewHandler(sts.Config{
 		Providers: []sts.Provider{{ARN: provider, IdP: w.idp.trusted()}},
 		Roles: []sts.Role{
-			{ARN: reader, ID: "AROAEXAMPLEEXAMPLE01", Trust: trust(t, saml1, "")},
-			{ARN: role("path/to/Long"), MaxSessionDuration: 12 * time.Hour, Trust: trust(t, `["sts:AssumeRoleWithSAML","sts:TagSession","sts:SetSourceIdentity"]`, "")},
-			{ARN: role("WrongAud"), Trust: trust(t, saml1, `{"StringEquals":{"SAML:aud":"https://eu-west-1.signin.aws.amazon.com/saml"}}`)},
+			{ARN: reader, ID: "AROAEXAMPLEEXAMPLE01", Trust: trust(tb, saml1, "")},
+			{ARN: role("path/to/Long"), MaxSessionDuration: 12 * time.Hour, Trust: trust(tb, `["sts:AssumeRoleWithSAML","sts:TagSession","sts:SetSourceIdentity"]`, "")},
+			{ARN: role("WrongAud"), Trust: trust(tb, saml1, `{"StringEquals":{"SAML:aud":"https://eu-west-1.signin.aws.amazon.com/saml"}}`)},
 			{ARN: role("OtherProvider"), Trust: otherTrust},
-			{ARN: role("Tagged"), Trust: trust(t, `["sts:AssumeRoleWithSAML","sts:TagSession"]`, `{"StringEquals":{"aws:PrincipalTag/CostCenter":"4711","saml:sub_type":"persistent"}}`)},
-			{ARN: role("aws-reserved/sso.amazonaws.com/AWSReservedSSO_X_0123456789abcdef"), Trust: trust(t, saml1, "")},
+			{ARN: role("Tagged"), Trust: trust(tb, `["sts:AssumeRoleWithSAML","sts:TagSession"]`, `{"StringEquals":{"aws:PrincipalTag/CostCenter":"4711","saml:sub_type":"persistent"}}`)},
+			{ARN: role("aws-reserved/sso.amazonaws.com/AWSReservedSSO_X_0123456789abcdef"), Trust: trust(tb, saml1, "")},
 		},
 		Store: w.store, Now: clock,
 	})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	w.fed, err = sts.NewFederation(sts.FederationConfig{Store: w.store, Now: clock})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	w.tokens = sts.NewMemoryTokens(clock)
 	w.portal, err = sts.NewPortal(sts.PortalConfig{Tokens: w.tokens, Grants: permissionset.NewGrants(organization(), permissionset.AccessConfig{Now: clock}), Store: w.store, Now: clock, Region: "eu-west-1"})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	w.srv = httptest.NewServer(sts.NewServer(w.sts, w.fed, w.portal))
-	t.Cleanup(w.srv.Close)
+	tb.Cleanup(w.srv.Close)
 	return w
 }
 
@@ -266,10 +266,10 @@ func organization() permissionset.Organization {
 	return o
 }
 
-func (w *world) client(t testing.TB, fallback bool) *sts.Client {
-	t.Helper()
+func (w *world) client(tb testing.TB, fallback bool) *sts.Client {
+	tb.Helper()
 	c, err := sts.NewClient(sts.ClientConfig{STSEndpoint: w.srv.URL, FederationEndpoint: w.srv.URL + "/federation", HTTP: w.srv.Client(), DurationFallback: fallback})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return c
 }
 

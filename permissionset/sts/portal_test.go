@@ -11,14 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func (w *world) portalGet(t testing.TB, token, path string) (*http.Response, string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.srv.URL+path, nil)
-	require.NoError(t, err)
+func (w *world) portalGet(tb testing.TB, token, path string) (answer, string) {
+	tb.Helper()
+	req, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, w.srv.URL+path, nil)
+	require.NoError(tb, err)
 	if token != "" {
 		req.Header.Set("x-amz-sso_bearer_token", token)
 	}
-	return w.do(t, req)
+	return w.do(tb, req)
 }
 
 func TestPortal(t *testing.T) {

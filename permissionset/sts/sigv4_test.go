@@ -15,11 +15,11 @@ import (
 )
 
 // signed makes a GetCallerIdentity request with Signature Version 4, written apart from the code that verifies it.
-func (w *world) signed(t testing.TB, c sts.Credentials, at time.Time, service string) *http.Request {
-	t.Helper()
+func (w *world) signed(tb testing.TB, c sts.Credentials, at time.Time, service string) *http.Request {
+	tb.Helper()
 	const body = "Action=GetCallerIdentity&Version=2011-06-15"
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.srv.URL+"/", strings.NewReader(body))
-	require.NoError(t, err)
+	req, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, w.srv.URL+"/", strings.NewReader(body))
+	require.NoError(tb, err)
 	date := at.UTC().Format("20060102T150405Z")
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
 	req.Header.Set("X-Amz-Date", date)
