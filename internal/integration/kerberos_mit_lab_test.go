@@ -5,6 +5,7 @@ package integration_test
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -26,13 +27,33 @@ const mitPassword = "Correct-Horse-1"
 // mitRealms starts the two MIT KDCs and returns their realms and the folder of the recipe.
 func mitRealms(t *testing.T) (string, []kerberos.Realm) {
 	t.Helper()
-	port, err := strconv.Atoi(freePort(t))
-	require.NoError(t, err)
+	port := twoPorts(t)
 	run := startPeer(t, peerState(t), "krb5-mit", nil, strconv.Itoa(port))
 	return run, []kerberos.Realm{
 		{Name: "CORP.EXAMPLE.TEST", NetBIOS: "CORP", KDCs: []string{"127.0.0.1:" + strconv.Itoa(port)}},
 		{Name: "PARTNER.EXAMPLE.TEST", NetBIOS: "PARTNER", KDCs: []string{"127.0.0.1:" + strconv.Itoa(port+1)}},
 	}
+}
+
+// twoPorts finds two free neighbours below the range from which the system hands out ports.
+func twoPorts(t *testing.T) int {
+	t.Helper()
+	for port := 18088; port < 19000; port += 2 {
+		free := true
+		for p := port; p < port+2; p++ {
+			l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(p))
+			if err != nil {
+				free = false
+				continue
+			}
+			free = l.Close() == nil && free
+		}
+		if free {
+			return port
+		}
+	}
+	require.Fail(t, "no two free ports")
+	return 0
 }
 
 // TestKerberosMIT is the conformance table against MIT KDCs, then curl, Chromium and mod_auth_gssapi with their tickets.
@@ -94,7 +115,7 @@ func TestKerberosMIT(t *testing.T) {
 		page := strings.Replace(srv.URL, "127.0.0.1", host, 1)
 		env := kinit(t, conf, "alice@CORP.EXAMPLE.TEST", mitPassword)
 		for allow, want := range map[string]string{host: "hello alice@CORP.EXAMPLE.TEST", "-": "sign in"} {
-			cmd := exec.CommandContext(t.Context(), "node", filepath.Join(labEnv(t, "ADFEDKIT_LAB"), "browser", "negotiate.mjs"), page, allow, want) //nolint:gosec // test
+			cmd := exec.CommandContext(t.Context(), "node", filepath.Join(labEnv(t, "ADFEDKIT_LAB"), "browser", "negotiate.mjs"), page, allow, want)
 			cmd.Env = append(env, "CHROMIUM="+labEnv(t, "CHROMIUM"), "LAB_STATE="+labEnv(t, "LAB_STATE"))
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, string(out))

@@ -65,7 +65,7 @@ func TestKerberosSambaTable(t *testing.T) {
 	}
 	conf := "--configfile=" + filepath.Join(labEnv(t, "ADLAB_STATE"), "dc1", "etc", "smb.conf")
 	for _, user := range []string{"alice", "dave", "erin", "smartcard", "nopreauth"} { // wrong passwords of earlier runs count
-		out, err := exec.CommandContext(t.Context(), "samba-tool", "user", "unlock", user, conf).CombinedOutput() //nolint:gosec // test
+		out, err := exec.CommandContext(t.Context(), "samba-tool", "user", "unlock", user, conf).CombinedOutput()
 		require.NoError(t, err, string(out))
 	}
 	a := target.authenticator(t, nil)
@@ -103,7 +103,7 @@ func TestKerberosSambaChangePassword(t *testing.T) {
 	user, first, second := "kpw-user", "First-Garden-1", "Second-Garden-2"
 	conf := "--configfile=" + filepath.Join(labEnv(t, "ADLAB_STATE"), "dc1", "etc", "smb.conf")
 	tool := func(args ...string) ([]byte, error) {
-		return exec.Command("samba-tool", append(append([]string{"user"}, args...), conf)...).CombinedOutput() //nolint:gosec // test
+		return exec.Command("samba-tool", append(append([]string{"user"}, args...), conf)...).CombinedOutput()
 	}
 	_, _ = tool("delete", user)
 	out, err := tool("create", user, first)
@@ -210,7 +210,7 @@ func curlNegotiate(t *testing.T, env []string, url, host string) string {
 	t.Helper()
 	_, port, ok := strings.Cut(strings.TrimPrefix(url, "http://"), ":")
 	require.True(t, ok)
-	cmd := exec.CommandContext(t.Context(), "curl", "-s", "--noproxy", "*", "--negotiate", "-u", ":", "--max-time", "20", "--resolve", host+":"+port+":127.0.0.1", //nolint:gosec // test
+	cmd := exec.CommandContext(t.Context(), "curl", "-s", "--noproxy", "*", "--negotiate", "-u", ":", "--max-time", "20", "--resolve", host+":"+port+":127.0.0.1",
 		"-w", "\nstatus %{http_code}\n", "http://"+host+":"+port+"/")
 	cmd.Env = env
 	out, err := cmd.CombinedOutput()

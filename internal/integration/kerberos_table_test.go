@@ -139,8 +139,10 @@ func TestKerberosTestKDCTable(t *testing.T) {
 	corp, err := kerberostest.Start(kerberostest.Config{
 		Realm: "CORP.EXAMPLE.TEST", NetBIOS: "CORP", UPNSuffixes: []string{"brand.example"}, Services: []kerberostest.Service{{SPN: spn}},
 		Users: []kerberostest.User{
-			user("alice", kerberostest.Active), user("josé", kerberostest.Active), {Name: "carol", UPN: "carol.clark@brand.example", Password: pw},
-			{Name: "nopreauth", Password: pw, NoPreauth: true}, {Name: "smartcard", Password: pw, SmartCard: true},
+			user("alice", kerberostest.Active), user("josé", kerberostest.Active),
+			{Name: "carol", UPN: "carol.clark@brand.example", Password: pw},
+			{Name: "nopreauth", Password: pw, NoPreauth: true},
+			{Name: "smartcard", Password: pw, SmartCard: true},
 			user("dave", kerberostest.Disabled), user("erin", kerberostest.PasswordExpired), user("frank", kerberostest.Locked),
 			user("grace", kerberostest.PasswordMustChange), user("heidi", kerberostest.Expired),
 		},
