@@ -58,12 +58,3 @@ func TestBrowserPortal(t *testing.T) {
 		}
 	}
 }
-
-// portalURLs tells the portal's address from the identity provider's, in whatever order they were printed.
-func portalURLs(p *served) (portal, idp string) {
-	portal, idp = p.URLs[0], p.URLs[1]
-	if isIDP(portal) {
-		portal, idp = idp, portal
-	}
-	return trimSlash(portal), trimSlash(idp)
-}

@@ -16,3 +16,12 @@ func isIDP(url string) bool {
 }
 
 func trimSlash(url string) string { return strings.TrimSuffix(url, "/") }
+
+// portalURLs tells the portal's address from the identity provider's, in whatever order they were printed.
+func portalURLs(p *served) (portal, idp string) {
+	portal, idp = p.URLs[0], p.URLs[1]
+	if isIDP(portal) {
+		portal, idp = idp, portal
+	}
+	return trimSlash(portal), trimSlash(idp)
+}
