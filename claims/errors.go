@@ -14,7 +14,6 @@ const (
 	CodeLexical       Code = "POLICY0029" // unexpected character, unterminated literal, invalid UTF-8
 	CodeSyntax        Code = "POLICY0030" // unexpected token
 	CodeUnboundTag    Code = "POLICY0011" // no selector binds the tag
-	CodeParse         Code = "POLICY0002" // what AD FS wraps around the others; only in long messages
 	CodeDuplicateTag  Code = "CR001"      // tag bound twice in a rule
 	CodeTagOrder      Code = "CR002"      // tag used in its own selector or before it
 	CodeFunction      Code = "CR003"      // unknown function or wrong number of arguments

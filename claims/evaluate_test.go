@@ -41,7 +41,7 @@ func show(list []claims.Claim) string {
 
 func pairs(text string) []claims.Claim {
 	var out []claims.Claim
-	for _, f := range strings.Fields(text) {
+	for f := range strings.FieldsSeq(text) {
 		t, v, _ := strings.Cut(f, "=")
 		out = append(out, claims.New(t, v))
 	}
@@ -168,6 +168,7 @@ func TestEvaluationErrors(t *testing.T) {
 		"regex input":         {`c:[Value =~ "x"] => issue(claim = c);`, pairs("a=" + strings.Repeat("x", 501)), claims.CodeLimit, 1},
 		"replacement result":  {`c:[] => issue(Type = RegExReplace(c.Value, ".", "0123456789"));`, pairs("a=" + strings.Repeat("x", 90)), claims.CodeLimit, 1},
 		"long field":          {`c:[] => issue(Type = c.Value + c.Value);`, pairs("a=" + strings.Repeat("x", 501)), claims.CodeLimit, 1},
+		"long text in a test": {`c:[] && d:[Value == c.Value + c.Value] => issue(claim = d);`, pairs("a=" + strings.Repeat("x", 501) + " b=1 b=2 b=3 b=4 b=5"), claims.CodeLimit, 1},
 		"long field, one":     {`c:[] => issue(Type = c.Value);`, pairs("a=" + strings.Repeat("x", 1001)), claims.CodeLimit, 1},
 		"tuples of a rule":    {`c:[] && d:[] => issue(claim = c);`, pairs("a=1 a=2 a=3 a=4 a=5 a=6 a=7 a=8"), claims.CodeLimit, 1},
 		"tuples of all":       {`c:[] && d:[] => issue(claim = c); c:[] && d:[] => issue(claim = c);`, pairs("a=1 a=2 a=3 a=4 a=5 a=6"), claims.CodeLimit, 2},
@@ -259,6 +260,27 @@ func TestResultIsTheCallers(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, want, show(first.Output)+show(first.Input))
+}
+
+// TestTupleLimits: the limits of one rule and of all rules hold apart.
+func TestTupleLimits(t *testing.T) {
+	t.Parallel()
+	in := pairs("a=1 a=2 a=3")
+	text := `c:[Type == "a"] && d:[Type == "a"] => issue(claim = c);`
+	for name, c := range map[string]struct {
+		rules string
+		lim   claims.Limits
+		fails bool
+	}{
+		"just enough":  {text, claims.Limits{RuleTuples: 9, Tuples: 9}, false},
+		"one rule":     {text, claims.Limits{RuleTuples: 8, Tuples: 1000}, true},
+		"two rules":    {text + text, claims.Limits{RuleTuples: 9, Tuples: 17}, true},
+		"two, enough":  {text + text, claims.Limits{RuleTuples: 9, Tuples: 18}, false},
+		"one selector": {`c:[Type == "a"] => issue(claim = c);`, claims.Limits{RuleTuples: 2}, true},
+	} {
+		_, err := compile(t, c.rules, claims.Options{Limits: c.lim}).Evaluate(t.Context(), in, nil)
+		require.Equal(t, c.fails, err != nil, name)
+	}
 }
 
 func TestOutputOnly(t *testing.T) {

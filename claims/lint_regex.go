@@ -170,10 +170,10 @@ func ambiguous(alts []sequence) bool {
 	seen := map[string]bool{}
 	anything := false
 	for _, s := range alts {
-		key := ""
+		var key strings.Builder
 		must, loops := 0, 0
 		for _, e := range s {
-			key += e.text
+			key.WriteString(e.text)
 			switch {
 			case e.unbounded:
 				loops++
@@ -184,11 +184,11 @@ func ambiguous(alts []sequence) bool {
 				loops, must = loops+1, must-1
 			}
 		}
-		if loops > 0 && must == 0 || seen[key] || anything && len(s) == 1 {
+		if loops > 0 && must == 0 || seen[key.String()] || anything && len(s) == 1 {
 			return true
 		}
-		seen[key] = true
-		anything = anything || key == "."
+		seen[key.String()] = true
+		anything = anything || key.String() == "."
 	}
 	return false
 }

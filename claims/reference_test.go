@@ -2,6 +2,7 @@ package claims_test
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -84,9 +85,7 @@ func (r *reference) conditions(rule *claims.Rule, snapshot []claims.Claim, rest 
 				continue
 			}
 			next := binding{}
-			for k, v := range b {
-				next[k] = v
-			}
+			maps.Copy(next, b)
 			next[strings.ToLower(c.Tag)] = x
 			r.conditions(rule, snapshot, rest[1:], next)
 		}
@@ -167,11 +166,11 @@ func (r *reference) expr(e claims.Expr, b binding, decode bool) string {
 	case *claims.TagProperty:
 		return r.property(b[strings.ToLower(e.Tag)], e.Property)
 	case *claims.Concat:
-		s := ""
+		var s strings.Builder
 		for _, t := range e.Terms {
-			s += r.expr(t, b, decode)
+			s.WriteString(r.expr(t, b, decode))
 		}
-		return s
+		return s.String()
 	case *claims.Call:
 		in, pattern, with := r.expr(e.Args[0], b, true), r.expr(e.Args[1], b, false), r.expr(e.Args[2], b, true)
 		s, err := regexp2.MustCompile(pattern, regexp2.None).Replace(in, with, -1, -1)

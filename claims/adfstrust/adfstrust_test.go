@@ -130,7 +130,7 @@ func TestParseCLIXML(t *testing.T) {
 
 func TestParseRefused(t *testing.T) {
 	t.Parallel()
-	deepXML := `<Objs><Obj><Props>` + strings.Repeat(`<Obj N="a"><LST>`, 100) + strings.Repeat(`</LST></Obj>`, 100) + `</Props></Obj></Objs>`
+	deepXML := `<Objs><Obj><Props><S N="Identifier">a</S>` + strings.Repeat(`<Obj N="a"><LST>`, 100) + strings.Repeat(`</LST></Obj>`, 100) + `</Props></Obj></Objs>`
 	for name, data := range map[string]string{
 		"empty":         "",
 		"blank":         " \n",
@@ -139,11 +139,13 @@ func TestParseRefused(t *testing.T) {
 		"list of texts": `["a"]`,
 		"other object":  `{"a":1}`,
 		"two documents": string(exported(t, nil)) + "{}",
-		"deep JSON":     strings.Repeat("[", 100) + strings.Repeat("]", 100),
+		"deep JSON":     `{"Identifier":"a","x":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + "}",
 		"other XML":     "<html></html>",
 		"broken XML":    "<Objs><Obj>",
 		"no objects":    "<Objs></Objs>",
 		"doctype":       `<!DOCTYPE x [<!ENTITY a "b">]><Objs><Obj><Props><S N="Identifier">&a;</S></Props></Obj></Objs>`,
+		"bare doctype":  `<!DOCTYPE x><Objs><Obj><Props><S N="Identifier">a</S></Props></Obj></Objs>`,
+		"inner doctype": `<Objs><!DOCTYPE x><Obj><Props><S N="Identifier">a</S></Props></Obj></Objs>`,
 		"entity":        `<Objs><Obj><Props><S N="Identifier">&a;</S></Props></Obj></Objs>`,
 		"deep XML":      deepXML,
 		"nested value":  `<Objs><Obj><Props><S N="Identifier"><b/></S></Props></Obj></Objs>`,
@@ -306,11 +308,12 @@ func policyXML(conditions string) []byte {
 }
 
 func condition(kind, operator string, values ...string) string {
-	out := `<Condition i:type="` + kind + `"><Operator>` + operator + `</Operator><Values>`
+	var out strings.Builder
+	out.WriteString(`<Condition i:type="` + kind + `"><Operator>` + operator + `</Operator><Values>`)
 	for _, v := range values {
-		out += "<Value>" + v + "</Value>"
+		out.WriteString("<Value>" + v + "</Value>")
 	}
-	return out + "</Values></Condition>"
+	return out.String() + "</Values></Condition>"
 }
 
 func TestParsePolicy(t *testing.T) {

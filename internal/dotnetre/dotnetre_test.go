@@ -136,7 +136,7 @@ func TestReplace(t *testing.T) {
 
 func TestCaptureIsOfItsInput(t *testing.T) {
 	t.Parallel()
-	re, err := dotnetre.Compile(`^a(.)$`, false, limits())
+	re, err := dotnetre.Compile(`^a(.*)$`, false, limits())
 	require.NoError(t, err)
 	other, err := dotnetre.Compile(`^(.)b$`, false, limits())
 	require.NoError(t, err)
@@ -147,7 +147,7 @@ func TestCaptureIsOfItsInput(t *testing.T) {
 	for _, x := range []struct {
 		re         *dotnetre.Regexp
 		in, expect string
-	}{{re, "ab", "[b]"}, {re, "ac", "[c]"}, {other, "ab", "[a]"}, {re, "xx", "xx"}} {
+	}{{re, "ab", "[b]"}, {re, "axyz", "[xyz]"}, {other, "ab", "[a]"}, {re, "xx", "xx"}} {
 		got, err := x.re.Replace(x.in, x.re.Replacement("[$1]"), &c)
 		require.NoError(t, err)
 		require.Equal(t, x.expect, got)
@@ -158,6 +158,21 @@ func TestCaptureIsOfItsInput(t *testing.T) {
 	got, err := re.Replace("ab", re.Replacement("[$1]"), &c)
 	require.NoError(t, err)
 	require.Equal(t, "[b]", got)
+}
+
+// TestEngine: what is not known to be the same is left to regexp2.
+func TestEngine(t *testing.T) {
+	t.Parallel()
+	for pattern, want := range map[string]string{
+		`^a$`: "go", `(?i)^a[b-d]\d+(x|y)$`: "go", `a|b`: "go", `^(?<n>a)`: "go",
+		`^(a*)*$`: "regexp2", `(a|)+`: "regexp2", `a|b$`: "regexp2", `^a|b`: "regexp2", `(?!a)`: "regexp2", `é`: "regexp2",
+		`(a)\1`: "regexp2", `[a-z-[b]]`: "regexp2", `a{1001}`: "regexp2", `\bx`: "regexp2", `(?<n>a)(?<n>b)`: "regexp2",
+		strings.Repeat(`\w{1000}`, 5): "regexp2", strings.Repeat("(", 30) + strings.Repeat(")", 30): "regexp2",
+	} {
+		re, err := dotnetre.Compile(pattern, false, limits())
+		require.NoError(t, err, pattern)
+		require.Equal(t, want, re.Engine(), pattern)
+	}
 }
 
 func TestBounds(t *testing.T) {
