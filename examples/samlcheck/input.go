@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/adfedkit/adfedkit/saml"
@@ -97,9 +98,14 @@ func readKey(name string) (crypto.Decrypter, error) {
 	if err != nil {
 		return nil, err
 	}
-	block, _ := pem.Decode(raw)
-	if block == nil {
-		return nil, fmt.Errorf("%s: no PEM block", name)
+	var block *pem.Block
+	for { // a file may hold the certificate too
+		if block, raw = pem.Decode(raw); block == nil {
+			return nil, fmt.Errorf("%s: no private key", name)
+		}
+		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
+			break
+		}
 	}
 	if k, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
 		return k, nil
