@@ -120,6 +120,11 @@ func (c *endpoints) fill(out *sts.Config, dir string, now func() time.Time) erro
 		}
 		out.Providers = append(out.Providers, sts.Provider{ARN: p.ARN, IdP: idp})
 	}
+	return c.roles(out)
+}
+
+// roles reads the roles with their trust policies.
+func (c *endpoints) roles(out *sts.Config) error {
 	for _, r := range c.Roles {
 		trust, err := policy.Parse(permissionset.InlinePolicyText(r.TrustPolicy), policy.ParseOptions{Kind: policy.Trust})
 		if err != nil {

@@ -125,6 +125,6 @@ func whoCan(o *options, org *permissionset.Organization, warnings []permissionse
 	if err != nil {
 		return fail(stderr, err)
 	}
-	res.Warnings = append(warnings, res.Warnings...)
+	res.Warnings = append(append([]permissionset.Problem{}, warnings...), res.Warnings...)
 	return print(stdout, stderr, res, 0)
 }
