@@ -67,7 +67,6 @@ type Annotation struct {
 //sumtype:decl
 type Condition interface {
 	condition()
-	place() Pos
 }
 
 // Select is tag:[...]: the claims that fulfil the selector, one at a time.
@@ -104,8 +103,6 @@ func (c *Select) place() Pos {
 	}
 	return c.Selector.Pos
 }
-func (c *Exists) place() Pos { return c.Pos }
-func (c *Count) place() Pos  { return c.Pos }
 
 // A Selector is a list of constraints that one claim must all fulfil; an empty one accepts every claim.
 type Selector struct {

@@ -1,7 +1,5 @@
 package claims
 
-import "strings"
-
 // runRule runs one rule over the claims that were there before it.
 func (e *run) runRule(r *cRule) error {
 	e.rule, e.ruleTuples = r, 0
@@ -233,77 +231,6 @@ func (e *run) needTables(r *cRule) {
 	}
 }
 
-// aggregate decides an EXISTS or a COUNT.
-func (e *run) aggregate(i int, a *cAggregate) (bool, error) {
-	n := int64(0)
-	count := func(int32) (bool, error) {
-		n++
-		return !a.exist, nil
-	}
-	var err error
-	if a.after == 0 {
-		err = e.scan(&a.sel, count)
-	} else {
-		err = e.aggregateJoin(i, a, count)
-	}
-	switch {
-	case err != nil:
-		return false, err
-	case a.exist:
-		return (n > 0) != a.not, nil
-	}
-	switch a.op {
-	case "==":
-		return n == a.n, nil
-	case "!=":
-		return n != a.n, nil
-	case ">":
-		return n > a.n, nil
-	case ">=":
-		return n >= a.n, nil
-	case "<":
-		return n < a.n, nil
-	}
-	return n <= a.n, nil
-}
-
-// aggregateJoin counts the claims of an aggregate that looks at the claims of earlier selectors.
-func (e *run) aggregateJoin(i int, a *cAggregate, count func(int32) (bool, error)) error {
-	t := &e.tables[len(e.rule.selects)+i]
-	if t.found == nil {
-		t.found = []int32{}
-		err := e.scan(&a.sel, func(pos int32) (bool, error) {
-			t.found = append(t.found, pos)
-			return true, nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	visit := func(pos int32) (more bool, err error) {
-		if err := e.tuple(1); err != nil {
-			return false, err
-		}
-		if ok, err := e.holdsAll(a.sel.joins, e.set.at(pos)); !ok || err != nil {
-			return err == nil, err
-		}
-		return count(pos)
-	}
-	if a.sel.hash < 0 || len(t.found) <= smallJoin {
-		for _, pos := range t.found {
-			if more, err := visit(pos); !more || err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	k, err := t.lookup(e, &a.sel, t.found)
-	for more := true; k > 0 && more && err == nil; k = t.next[k-1] {
-		more, err = visit(t.found[k-1])
-	}
-	return err
-}
-
 // fire runs the statement for the chosen claims.
 func (e *run) fire() error {
 	r := e.rule
@@ -361,69 +288,4 @@ func (c *Claim) assign(a *cAssign, v string) {
 		}
 		c.Properties[a.uri] = v
 	}
-}
-
-// fromStore asks a store and makes a claim of each value: row by row, column by column.
-func (e *run) fromStore(s *cStore) error {
-	rows, err := e.ask(s)
-	if err != nil {
-		return err
-	}
-	for _, row := range rows {
-		for i, cell := range row {
-			if i == len(s.types) {
-				break
-			}
-			for _, v := range cell {
-				if v == "" {
-					continue
-				}
-				if len(v) > e.p.opts.Limits.FieldBytes {
-					return e.fail(CodeLimit, nil, "store value of more than %d bytes", e.p.opts.Limits.FieldBytes)
-				}
-				c := Claim{Type: s.types[i], Value: v, ValueType: XSString, Issuer: e.p.opts.StoreIssuer, OriginalIssuer: e.p.opts.StoreIssuer}
-				if err := e.emit(&c, unknownType); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return e.spend(len(rows))
-}
-
-// ask sends a query to a store, once for equal questions of one evaluation.
-func (e *run) ask(s *cStore) ([]Row, error) {
-	query, err := e.eval(&s.query)
-	if err != nil {
-		return nil, err
-	}
-	params := make([]string, len(s.params))
-	size := len(query)
-	for i := range s.params {
-		if params[i], err = e.eval(&s.params[i]); err != nil {
-			return nil, err
-		}
-		size += len(params[i])
-	}
-	if !s.literal {
-		if q, err := ParseQuery(query); err != nil || q.Params() > len(params) {
-			return nil, e.fail(CodeDynamicPlaceholder, err, "computed query has a placeholder without param or a stray brace")
-		}
-	}
-	var key strings.Builder
-	for _, part := range append([]string{s.name, query}, params...) {
-		key.WriteString(itoa(len(part)) + ":" + part)
-	}
-	if rows, ok := e.answers[key.String()]; ok {
-		return rows, e.spend(size / 16)
-	}
-	rows, err := e.query(s.name, query, params)
-	if err != nil {
-		return nil, err
-	}
-	if e.answers == nil {
-		e.answers = map[string][]Row{}
-	}
-	e.answers[key.String()] = rows
-	return rows, nil
 }

@@ -1,79 +1,12 @@
 package dotnetre
 
 import (
-	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 )
-
-// scan refuses what regexp2 accepts and .NET does not, and groups that are nested too deeply.
-func scan(pattern string, maxDepth int) error { //nolint:cyclop // one case for each character
-	depth, class := 0, 0
-	for i := 0; i < len(pattern); i++ {
-		switch c := pattern[i]; {
-		case c == '\\':
-			if class == 0 && i+1 < len(pattern) && strings.IndexByte("QE_", pattern[i+1]) >= 0 {
-				return fmt.Errorf("pattern does not compile: unrecognized escape \\%c", pattern[i+1])
-			}
-			i++
-		case class > 0:
-			switch {
-			case c == ']':
-				class--
-			case c == '-' && i+1 < len(pattern) && pattern[i+1] == '[':
-				class++
-				i++
-				i = firstInClass(pattern, i)
-			}
-		case c == '[':
-			class++
-			i = firstInClass(pattern, i)
-		case c == ')':
-			depth--
-		case c == '(':
-			if depth++; depth > maxDepth {
-				return fmt.Errorf("%w: more than %d nested groups", ErrPattern, maxDepth)
-			}
-			if err := groupStart(pattern[i:]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// firstInClass moves over ^ and a ] that stands first in a class and is a character there.
-func firstInClass(pattern string, i int) int {
-	if i+1 < len(pattern) && pattern[i+1] == '^' {
-		i++
-	}
-	if i+1 < len(pattern) && pattern[i+1] == ']' {
-		i++
-	}
-	return i
-}
-
-func groupStart(s string) error {
-	if !strings.HasPrefix(s, "(?") {
-		return nil
-	}
-	if strings.HasPrefix(s, "(?P") {
-		return errors.New("pattern does not compile: (?P is not .NET syntax, write (?<name>...)")
-	}
-	for i := 2; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == 'U':
-			return errors.New("pattern does not compile: there is no option U")
-		case strings.IndexByte("imnsx-+IMNSX", c) < 0:
-			return nil
-		}
-	}
-	return nil
-}
 
 // class is what the classifier found out about a pattern.
 type class struct {
@@ -465,73 +398,4 @@ func small(s string) (int, bool) {
 	}
 	n, err := strconv.Atoi(s)
 	return n, err == nil && n <= 1000
-}
-
-// class reads a bracket class of ASCII characters, ranges and \d \w \s.
-func (p *classifier) class() bool {
-	p.out.WriteByte('[')
-	if p.has("^") {
-		p.out.WriteByte('^')
-		p.negate = true
-	}
-	first := true
-	for ; p.i < len(p.s) && p.s[p.i] != ']'; first = false {
-		lo, single, ok := p.classChar()
-		if !ok {
-			return false
-		}
-		if !single || p.i+1 >= len(p.s) || p.s[p.i] != '-' || p.s[p.i+1] == ']' {
-			continue
-		}
-		p.i++
-		p.out.WriteByte('-')
-		hi, single, ok := p.classChar()
-		if !ok || !single || hi < lo {
-			return false
-		}
-		p.set.addRange(lo, hi)
-	}
-	if first || !p.has("]") {
-		return false
-	}
-	p.out.WriteByte(']')
-	return true
-}
-
-func (p *classifier) classChar() (c byte, single, ok bool) {
-	c = p.s[p.i]
-	p.i++
-	switch {
-	case c == '[':
-		return 0, false, false // subtraction or a POSIX class: the engines differ
-	case c != '\\':
-	case p.i == len(p.s):
-		return 0, false, false
-	default:
-		c = p.s[p.i]
-		p.i++
-		switch {
-		case c == 'd' || c == 'w':
-			p.union(named(c))
-			p.out.WriteString(`\` + string(rune(c)))
-			return 0, false, true
-		case c == 's':
-			p.union(named(c))
-			p.out.WriteString(spaceClass)
-			return 0, false, true
-		case !punctuation(c):
-			return 0, false, false
-		}
-	}
-	p.set.add(c)
-	if punctuation(c) {
-		p.out.WriteByte('\\')
-	}
-	p.out.WriteByte(c)
-	return c, true, true
-}
-
-func (p *classifier) union(s charset) {
-	p.set[0] |= s[0]
-	p.set[1] |= s[1]
 }
