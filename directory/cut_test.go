@@ -114,9 +114,9 @@ func TestCutAtEveryByte(t *testing.T) {
 			total = n
 			t.Run(fmt.Sprint(part), func(t *testing.T) {
 				t.Parallel()
-				for n := part; n < total; n += 2 * testscale.N(7, 1) {
+				for n := part; n < total; n += 2 * testscale.N(29, 1) {
 					require.False(t, cut(t, dc, n, true, truth), "an outage at byte %d went unnoticed", n)
-					if n%20 < 4 && cut(t, dc, n, false, truth) {
+					if n%10 < 4 && cut(t, dc, n, false, truth) {
 						restarted.Add(1)
 					}
 				}
@@ -134,7 +134,7 @@ func TestCutBigRead(t *testing.T) {
 	total, truth := measure(t, dc)
 	seed := rand.New(rand.NewPCG(1, 2))
 	start := time.Now()
-	for range testscale.N(20, 500) {
+	for range testscale.N(8, 500) {
 		require.False(t, cut(t, dc, seed.IntN(total), true, truth))
 	}
 	t.Logf("%d bytes, %v", total, time.Since(start).Round(time.Millisecond))

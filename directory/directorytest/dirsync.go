@@ -84,7 +84,7 @@ func (dc *DC) dirSyncRound(q query, who *Object) ([]ldapwire.SearchEntry, ldapwi
 	reply := ldapwire.DirSync{Cookie: cookie}
 	if stop < len(changed) {
 		binary.LittleEndian.PutUint64(cookie[16:], uint64(since))
-		binary.LittleEndian.PutUint64(cookie[24:], uint64(end)) //nolint:gosec // positive
+		binary.LittleEndian.PutUint64(cookie[24:], uint64(end))  //nolint:gosec // positive
 		binary.LittleEndian.PutUint64(cookie[32:], uint64(stop)) //nolint:gosec // positive
 		reply.Flags = 1
 	} else {
