@@ -88,7 +88,7 @@ func TestSecretsNeverPrinted(t *testing.T) {
 	require.NotContains(t, text, canary)
 	raw := kt.Marshal()
 	for _, secret := range [][]byte{[]byte(canary), raw[len(raw)-36 : len(raw)-4], serviceKey(t, k, 18).Reveal()} {
-		for _, form := range []string{string(secret), hex.EncodeToString(secret), base64.StdEncoding.EncodeToString(secret), fmt.Sprint(secret), fmt.Sprintf("%q", secret)} {
+		for _, form := range []string{string(secret), hex.EncodeToString(secret), base64.StdEncoding.EncodeToString(secret), fmt.Sprintf("%d", secret), fmt.Sprintf("%q", secret)} {
 			require.NotContains(t, text, form)
 		}
 	}
