@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"strings"
 	"time"
@@ -22,12 +23,13 @@ func (c *Client) VerifyPassword(ctx context.Context, name string, password []byt
 	}
 	e, err := c.Resolve(ctx, name)
 	switch {
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrAmbiguous):
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrAmbiguous), err == nil && e.Kind != KindUser:
+		if err := c.decoy(ctx, name); err != nil {
+			return "", err
+		}
 		return refused.State, refused
 	case err != nil:
 		return "", err
-	case e.Kind != KindUser:
-		return refused.State, refused
 	}
 	d, err := c.domain(e.Domain)
 	if err != nil {
@@ -45,6 +47,20 @@ func (c *Client) VerifyPassword(ctx context.Context, name string, password []byt
 		return "", err
 	}
 	return StateActive, nil
+}
+
+// decoy makes an unknown name cost what a wrong password costs: one bind, with a name that nobody has and a password that
+// nobody typed.
+func (c *Client) decoy(ctx context.Context, name string) error {
+	f, err := c.parseName(ctx, name)
+	if err != nil || len(f.domains) == 0 {
+		return nil //nolint:nilerr // a name of no form at all costs nothing anywhere
+	}
+	err = f.domains[0].tryBind(ctx, simpleBind{rand.Text() + "@" + f.domains[0].cfg.DNS, secret.New([]byte(rand.Text()))})
+	if errors.Is(err, ErrBindRefused) {
+		return nil
+	}
+	return err
 }
 
 // tryBind binds once. A server that cannot be reached is passed over; one that has answered has the last word, because

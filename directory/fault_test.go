@@ -149,9 +149,12 @@ func TestNeverSends(t *testing.T) {
 		require.Error(t, try(), name)
 		require.Zero(t, binds, name)
 	}
-	_, err := c.VerifyPassword(t.Context(), `CORP\nobody`, []byte("x")) // only our own bind, for the look-up
+	_, err := c.VerifyPassword(t.Context(), `CORP\nobody`, []byte("x")) // our own bind for the look-up, and a decoy
 	require.ErrorIs(t, err, directory.ErrBindRefused)
-	require.Equal(t, 1, binds)
+	require.Equal(t, 2, binds)
+	_, err = c.VerifyPassword(t.Context(), `CORP\alice`, []byte("x")) // the same work for a wrong password
+	require.ErrorIs(t, err, directory.ErrBindRefused)
+	require.Equal(t, 3, binds)
 }
 
 // TestBindGuard: refused credentials are tried once, not at every server and not again at once.

@@ -288,3 +288,18 @@ func TestNothingStays(t *testing.T) {
 	require.NoError(t, c.Close())
 	require.Eventually(t, func() bool { return dc.Connections() == 0 }, 5*time.Second, 5*time.Millisecond)
 }
+
+// TestBrake: searches and pages keep the rate that was asked.
+func TestBrake(t *testing.T) {
+	t.Parallel()
+	_, dc := small(t)
+	c := connect(t, func(cfg *directory.Config) { cfg.Limits.SearchRate = 100 }, dc)
+	start := time.Now()
+	_, err := c.SearchAll(t.Context(), directory.Query{}) // more than four pages of ten
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, time.Since(start), 40*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	_, err = c.SearchAll(ctx, directory.Query{})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
