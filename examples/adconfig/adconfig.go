@@ -116,7 +116,11 @@ func parse(raw []byte) (*Config, error) {
 		if err := d.check(); err != nil {
 			return nil, fmt.Errorf("domains[%d]: %w", i, err)
 		}
-		for _, name := range []string{strings.ToLower(d.DNS), strings.ToLower(d.NetBIOS)} {
+		names := []string{strings.ToLower(d.DNS), strings.ToLower(d.NetBIOS)}
+		if names[0] == names[1] {
+			names = names[:1] // a domain of a single label
+		}
+		for _, name := range names {
 			if name != "" && seen[name] {
 				return nil, fmt.Errorf("domains[%d]: %s is configured twice", i, name)
 			}

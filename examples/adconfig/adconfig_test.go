@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/adfedkit/adfedkit/examples/adconfig"
+	"github.com/adfedkit/adfedkit/kerberos"
 )
 
 const full = `{"domains":[{"dns":"corp.example.test","netbios":"CORP","upnSuffixes":["example.com"],"kdcs":["127.0.0.1:88","dc2","[::1]:1088"],"ldap":["ldaps://dc1.corp.example.test:636"],"caFile":"ca.pem",
@@ -77,6 +78,44 @@ func TestLoadRefuses(t *testing.T) {
 	}
 	_, err := adconfig.Load(filepath.Join(t.TempDir(), "none.json"))
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestSingleLabelDomain(t *testing.T) {
+	t.Parallel()
+	c, err := adconfig.Load(write(t, `{"domains":[{"dns":"corp","netbios":"CORP","kdcs":["dc1"]}]}`))
+	require.NoError(t, err)
+	k, err := c.Kerberos()
+	require.NoError(t, err)
+	require.Equal(t, "CORP", k.Realms[0].Name)
+	require.False(t, c.HasDirectory())
+	_, err = c.Directory()
+	require.ErrorIs(t, err, adconfig.ErrNoLDAP)
+	_, err = c.Acceptor()
+	require.NoError(t, err, "what is missing is found by kerberos.NewAcceptor")
+}
+
+func TestBuild(t *testing.T) {
+	t.Parallel()
+	path := write(t, `{"domains":[{"dns":"a.test","netbios":"A","kdcs":["dc1"],"ldap":["ldaps://dc1"]},{"dns":"b.test","netbios":"B","ldap":["ldaps://dc2"]}],
+ "bind":{"method":"gssapi","user":"A\\svc","keytabFile":"svc.keytab"}}`)
+	c, err := adconfig.Load(path)
+	require.NoError(t, err)
+	_, err = c.Directory()
+	require.ErrorIs(t, err, os.ErrNotExist, "the keytab is read when the configuration is built")
+	kt, err := kerberos.DeriveKeytab("svc", "A.TEST", "", []byte("x"), 1)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(path), "svc.keytab"), kt.Marshal(), 0o600))
+	d, err := c.Directory()
+	require.NoError(t, err)
+	require.Len(t, d.Domains, 2)
+	cl, err := c.Client(c.Bind)
+	require.NoError(t, err, "a domain without KDCs does not matter for an account of another one")
+	require.Equal(t, "svc@A.TEST", cl.Principal())
+	noBind := write(t, `{"domains":[{"dns":"a.test","ldap":["ldaps://dc1"]}]}`)
+	c, err = adconfig.Load(noBind)
+	require.NoError(t, err)
+	_, err = c.Directory()
+	require.ErrorIs(t, err, adconfig.ErrNoBind)
 }
 
 func TestPassword(t *testing.T) {
