@@ -131,7 +131,7 @@ func (a *app) openPortal(context.Context) error {
 	a.sp, err = samlhttp.NewServiceProvider(samlhttp.ServiceProviderConfig{
 		BaseURL: a.portalURL, Partners: samlhttp.Partners{partner},
 		Replay: identitystore.SingleUse{Store: a.backend, Seen: saml.ErrReplay},
-		Key:    &a.keys.portal, CookieKey: a.keys.cookies, CookiePrefix: "adfedkit_portal_",
+		Key:    &a.keys.portal, Encrypted: true, CookieKey: a.keys.cookies, CookiePrefix: "adfedkit_portal_",
 		SignIn: a.signIn, ErrorPage: a.render.fail, Now: a.opts.portalClock, Logger: a.logger,
 	})
 	return err

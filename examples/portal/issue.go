@@ -109,15 +109,18 @@ func (a *app) issue(ctx context.Context, in samlhttp.IssueInput) (saml.SubjectSt
 
 func subject(issued []claims.Claim, in samlhttp.IssueInput) (saml.SubjectStatement, error) {
 	var asked claims.SAMLRequest
-	if in.Request != nil && in.Request.NameIDPolicy != nil {
+	if in.Request != nil && in.Request.NameIDPolicy != nil && in.Request.NameIDPolicy.Format != saml.NameIDFormatTransient {
+		// A transient identifier is a random value that the identity provider makes itself.
 		asked.Format = in.Request.NameIDPolicy.Format
 		asked.SPNameQualifier = in.Request.NameIDPolicy.SPNameQualifier
 	}
 	s, err := samlclaims.Subject(issued, asked)
-	if err != nil {
-		if errors.Is(err, samlclaims.ErrNoNameID) {
-			return saml.SubjectStatement{}, fmt.Errorf("%w: %w", samlhttp.ErrNotPermitted, err)
-		}
+	switch {
+	case errors.Is(err, samlclaims.ErrNoNameID):
+		return saml.SubjectStatement{}, fmt.Errorf("%w: %w", samlhttp.ErrNotPermitted, err)
+	case errors.Is(err, claims.ErrNameIDPolicy):
+		return saml.SubjectStatement{}, fmt.Errorf("%w: %w", saml.ErrNameIDPolicy, err)
+	case err != nil:
 		return saml.SubjectStatement{}, err
 	}
 	if s.AuthnContextClassRef == "" {

@@ -338,6 +338,10 @@ func (p *IdentityProvider) issue(w http.ResponseWriter, r *http.Request, f *sign
 		ContextClass: class, AuthnInstant: s.AuthnInstant,
 	}
 	st, err := p.cfg.Issue(r.Context(), in)
+	if errors.Is(err, saml.ErrNameIDPolicy) {
+		p.status(w, r, f, saml.StatusRequester, saml.StatusInvalidNameIDPolicy)
+		return
+	}
 	if err != nil {
 		p.refuse(w, r, err)
 		return

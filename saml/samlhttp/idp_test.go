@@ -368,6 +368,29 @@ func TestNotPermitted(t *testing.T) {
 	require.NotContains(t, p.Body, "SAMLResponse")
 }
 
+// TestNameIDPolicyRefused: the identity provider's answer to a format that it has no rule for.
+func TestNameIDPolicyRefused(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*samlhttp.IdentityProviderConfig){
+		"by the core": nil,
+		"by Issue": func(c *samlhttp.IdentityProviderConfig) {
+			c.Issue = func(context.Context, samlhttp.IssueInput) (saml.SubjectStatement, error) {
+				return saml.SubjectStatement{}, saml.ErrNameIDPolicy
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lab := start(t, samltest.Config{IdentityProvider: change, Partner: func(p *samlhttp.Partner) {
+				p.NameIDPolicy = &saml.NameIDPolicy{Format: saml.NameIDFormatPersistent}
+			}})
+			p := open(t, alice(), lab.SPURL+"/deep")
+			require.Equal(t, http.StatusForbidden, p.Status)
+			require.Contains(t, p.Body, reason(saml.ReasonStatus))
+		})
+	}
+}
+
 func TestCrossOriginForm(t *testing.T) {
 	t.Parallel()
 	lab := start(t, samltest.Config{AllowUnsolicited: true})
