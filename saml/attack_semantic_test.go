@@ -274,6 +274,14 @@ func semanticAttacks() map[string]func() []attack {
 			out := attackedBoth("no AuthnStatement", func(f *forged) { f.authn = "-" }, saml.ReasonAuthnStatement)
 			out = append(out, attackedBoth("session over", func(f *forged) { f.authn = authnWith(` SessionNotOnOrAfter="`+at(time.Minute)+`"`, "") }, saml.ReasonSessionExpired)...)
 			return append(out,
+				refuse("class in another namespace", changed(func(f *forged) { f.authn = authnWith("", `<x:AuthnContextClassRef xmlns:x="urn:x">a</x:AuthnContextClassRef>`) }), saml.ReasonAuthnStatement),
+				refuse("two classes", changed(func(f *forged) {
+					f.authn = authnWith("", strings.Repeat(`<saml:AuthnContextClassRef>a</saml:AuthnContextClassRef>`, 2))
+				}), saml.ReasonAuthnStatement),
+				refuse("something else in the context", changed(func(f *forged) { f.authn = authnWith("", `<saml:NameID>a</saml:NameID>`) }), saml.ReasonAuthnStatement),
+				refuse("something else in the statement", changed(func(f *forged) {
+					f.authn = strings.Replace(authnWith("", ""), "</saml:AuthnStatement>", "<saml:NameID>a</saml:NameID></saml:AuthnStatement>", 1)
+				}), saml.ReasonAuthnStatement),
 				refuse("malformed end", changed(func(f *forged) { f.authn = authnWith(` SessionNotOnOrAfter="tomorrow"`, "") }), saml.ReasonSessionExpired),
 				refuse("no context", changed(func(f *forged) { f.authn = `<saml:AuthnStatement AuthnInstant="` + at(0) + `"></saml:AuthnStatement>` }), saml.ReasonAuthnStatement),
 				refuse("no instant", changed(func(f *forged) { f.authn = strings.Replace(authnWith("", ""), ` AuthnInstant="`+at(0)+`"`, "", 1) }), saml.ReasonAuthnStatement),
