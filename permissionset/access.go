@@ -219,12 +219,22 @@ type ApplicationAccess struct {
 
 // Effective returns what a user reaches directly and through the given memberships; a disabled user reaches nothing.
 func (a *Access) Effective(u User, memberships []Membership) Effective {
+	return a.effective(u, a.sources(u, sorted(memberships)), nil)
+}
+
+// sorted returns memberships in the order of their paths.
+func sorted(memberships []Membership) []Membership {
 	byPath := func(x, y Membership) int { return comparePaths(x.Path, y.Path) }
 	if !slices.IsSortedFunc(memberships, byPath) {
 		memberships = slices.Clone(memberships)
 		slices.SortStableFunc(memberships, byPath)
 	}
-	return a.effective(u, func(yield func(source) bool) {
+	return memberships
+}
+
+// sources returns what the memberships grant, with paths.
+func (a *Access) sources(u User, memberships []Membership) iter.Seq[source] {
+	return func(yield func(source) bool) {
 		for _, m := range memberships {
 			s := source{accounts: a.grants[principal{true, m.GroupID}], apps: a.tiles[principal{true, m.GroupID}]}
 			if len(s.accounts)+len(s.apps) == 0 {
@@ -239,7 +249,7 @@ func (a *Access) Effective(u User, memberships []Membership) Effective {
 				return
 			}
 		}
-	})
+	}
 }
 
 // source is what one group grants, with the path from the user to it.
@@ -248,8 +258,9 @@ type source struct {
 	path           []string
 }
 
-// effective takes the groups in the order of their paths, which then need not be compared any more.
-func (a *Access) effective(u User, groups iter.Seq[source]) Effective {
+// effective takes the groups in the order of their paths, which then need not be compared any more. keep, when not nil,
+// says which account grants are wanted.
+func (a *Access) effective(u User, groups iter.Seq[source], keep func(*grant) bool) Effective {
 	out := Effective{User: u.UserName, Status: u.Status, Accounts: []AccountAccess{}}
 	if out.Status == "" {
 		out.Status = Enabled
@@ -260,8 +271,8 @@ func (a *Access) effective(u User, groups iter.Seq[source]) Effective {
 	now := a.now()
 	var accounts, apps hits
 	add := func(s source) {
-		accounts.add(a, s.accounts, s.path, now)
-		apps.add(a, s.apps, s.path, now)
+		accounts.add(a, s.accounts, s.path, now, keep)
+		apps.add(a, s.apps, s.path, now, nil)
 	}
 	self := principal{id: u.ID}
 	add(source{a.grants[self], a.tiles[self], []string{"user:" + u.UserName}})
@@ -291,11 +302,10 @@ type hitKey struct {
 	at   int
 }
 
-func (h *hits) add(a *Access, grants []grant, path []string, now time.Time) {
-	h.list, h.order = slices.Grow(h.list, len(grants)), slices.Grow(h.order, len(grants))
+func (h *hits) add(a *Access, grants []grant, path []string, now time.Time, keep func(*grant) bool) {
 	for i := range grants {
 		g := &grants[i]
-		if !g.until.IsZero() && !now.Before(g.until) {
+		if !g.until.IsZero() && !now.Before(g.until) || keep != nil && !keep(g) {
 			continue
 		}
 		h.order = append(h.order, hitKey{a.rank(g), len(h.list)})

@@ -3,6 +3,7 @@ package permissionset
 import (
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -42,11 +43,13 @@ func (g *Grants) EffectiveAccess(_ context.Context, userName string) (Effective,
 
 // Effective returns what a user of the directory reaches, as [Access.Effective] does with all memberships. It makes paths
 // only for groups that grant something.
-func (g *Grants) Effective(u User) Effective {
+func (g *Grants) Effective(u User) Effective { return g.effective(u, nil) }
+
+func (g *Grants) effective(u User, keep func(*grant) bool) Effective {
 	d := g.Directory
 	i, ok := d.byID[u.ID]
 	if !ok {
-		return g.Access.Effective(u, nil)
+		return g.Access.effective(u, func(func(source) bool) {}, keep)
 	}
 	w := d.start()
 	defer d.scratch.Put(w)
@@ -55,7 +58,7 @@ func (g *Grants) Effective(u User) Effective {
 	return g.Access.effective(u, func(yield func(source) bool) {
 		for _, at := range w.queue {
 			s := g.sources[at]
-			if len(s.accounts)+len(s.apps) == 0 {
+			if len(s.accounts)+len(s.apps) == 0 || keep != nil && !slices.ContainsFunc(s.accounts, func(x grant) bool { return keep(&x) }) {
 				continue
 			}
 			n := 1
@@ -72,17 +75,19 @@ func (g *Grants) Effective(u User) Effective {
 				return
 			}
 		}
-	})
+	}, keep)
 }
 
 // WhoCan asks [Access.WhoCan] about all users of the directory.
 func (g *Grants) WhoCan(q WhoCanQuery) (WhoCanResult, error) {
 	users := g.Directory.Users()
 	slices.SortStableFunc(users, func(x, y User) int { return strings.Compare(x.UserName, y.UserName) })
-	return g.Access.whoCan(func(yield func(Effective) bool) {
-		for _, u := range users {
-			if !yield(g.Effective(u)) {
-				return
+	return g.Access.whoCan(func(keep func(*grant) bool) iter.Seq[Effective] {
+		return func(yield func(Effective) bool) {
+			for _, u := range users {
+				if !yield(g.effective(u, keep)) {
+					return
+				}
 			}
 		}
 	}, q)

@@ -62,16 +62,19 @@ type Person struct {
 // selects that account; without, every account is asked. Context keys that do not follow from the permission set are
 // unknown. Cross-account access, which needs a policy of the resource, is not reported.
 func (a *Access) WhoCan(people []Person, q WhoCanQuery) (WhoCanResult, error) {
-	return a.whoCan(func(yield func(Effective) bool) {
-		for _, p := range people {
-			if !yield(a.Effective(p.User, p.Memberships)) {
-				return
+	return a.whoCan(func(keep func(*grant) bool) iter.Seq[Effective] {
+		return func(yield func(Effective) bool) {
+			for _, p := range people {
+				if !yield(a.effective(p.User, a.sources(p.User, sorted(p.Memberships)), keep)) {
+					return
+				}
 			}
 		}
 	}, q)
 }
 
-func (a *Access) whoCan(people iter.Seq[Effective], q WhoCanQuery) (WhoCanResult, error) {
+// whoCan asks for people's access reduced to the grants that matter.
+func (a *Access) whoCan(people func(keep func(*grant) bool) iter.Seq[Effective], q WhoCanQuery) (WhoCanResult, error) {
 	out := WhoCanResult{Action: q.Action, Resource: q.Resource, Results: []WhoCanRow{}, Warnings: slices.Clone(a.warnings)}
 	if q.Action == "" || q.Resource == "" {
 		return WhoCanResult{}, ErrQuery
@@ -90,25 +93,27 @@ func (a *Access) whoCan(people iter.Seq[Effective], q WhoCanQuery) (WhoCanResult
 		out.Warnings = []Problem{}
 	}
 	// The answer is the same for every holder of a set in an account: the session name is all that differs.
-	known := map[[2]string]*setVerdict{}
-	for eff := range people {
+	known := map[uint64]*setVerdict{}
+	verdict := func(g *grant) *setVerdict {
+		key := uint64(g.target)<<32 | uint64(g.set) //nolint:gosec // places in lists
+		v, ok := known[key]
+		if !ok {
+			v = a.judge(a.org.PermissionSets[g.set].Name, a.org.Accounts[g.target].ID, q, docs)
+			known[key] = v
+		}
+		return v
+	}
+	keep := func(g *grant) bool {
+		return (only == "" || a.org.Accounts[g.target].ID == only) && verdict(g).verdict != ""
+	}
+	for eff := range people(keep) {
 		for _, acc := range eff.Accounts {
-			if only != "" && acc.ID != only {
-				continue
-			}
 			for _, set := range acc.PermissionSets {
-				key := [2]string{acc.ID, set.Name}
-				v, ok := known[key]
-				if !ok {
-					v = a.judge(set.Name, acc.ID, q, docs)
-					known[key] = v
-				}
-				if v.verdict != "" {
-					out.Results = append(out.Results, WhoCanRow{
-						User: eff.User, Account: acc.ID, PermissionSet: set.Name, Decision: v.verdict, Via: set.Via,
-						MissingContext: v.missing, Unresolved: v.unresolved,
-					})
-				}
+				v := verdict(&grant{target: a.accounts[acc.ID], set: a.sets[set.Name]})
+				out.Results = append(out.Results, WhoCanRow{
+					User: eff.User, Account: acc.ID, PermissionSet: set.Name, Decision: v.verdict, Via: set.Via,
+					MissingContext: v.missing, Unresolved: v.unresolved,
+				})
 			}
 		}
 	}
