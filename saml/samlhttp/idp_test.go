@@ -327,6 +327,14 @@ func TestLockoutWindowAndSources(t *testing.T) {
 	require.Contains(t, open(t, alice(), initiated(lab)).Body, "too many attempts")
 	source = "192.0.2.2"
 	require.NotContains(t, open(t, alice(), initiated(lab)).Body, "too many attempts", "another address is not held")
+	for i, name := range []string{"b1", "b2", "b3"} {
+		source = "2001:db8::" + string(rune('1'+i))
+		open(t, samltest.NewBrowser(name, "x"), initiated(lab))
+	}
+	source = "2001:db8::ffff"
+	require.Contains(t, open(t, alice(), initiated(lab)).Body, "too many attempts", "a /64 is one source")
+	source = "2001:db8:0:1::1"
+	require.NotContains(t, open(t, alice(), initiated(lab)).Body, "too many attempts")
 	source = "192.0.2.1"
 	now = now.Add(15 * time.Minute)
 	require.NotContains(t, open(t, alice(), initiated(lab)).Body, "too many attempts", "the window has passed")

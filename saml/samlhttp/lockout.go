@@ -1,6 +1,7 @@
 package samlhttp
 
 import (
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -66,15 +67,30 @@ func accountKey(userName string) string {
 	return fold.Key(name)
 }
 
+// sourceKey folds an IPv6 address to its /64, which one subscriber has to himself.
+func sourceKey(source string) string {
+	addr, err := netip.ParseAddr(source)
+	if err != nil || addr.Unmap().Is4() {
+		return source
+	}
+	if p, err := addr.WithZone("").Prefix(64); err == nil {
+		return p.String()
+	}
+	return source
+}
+
 // begin counts an attempt before it is made, so that many at once cannot all slip through; undo it with success. It reports
 // false when the limit is reached.
 func (g *LockoutGuard) begin(userName, source string) bool {
 	now := g.now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	s := g.entry(g.sources, sourceKey(source), now)
+	if s == nil || s.n >= g.cfg.PerSource {
+		return false // before an account is noted: one address cannot fill the table
+	}
 	a := g.entry(g.accounts, accountKey(userName), now)
-	s := g.entry(g.sources, source, now)
-	if a == nil || s == nil || a.n >= g.cfg.PerAccount || s.n >= g.cfg.PerSource {
+	if a == nil || a.n >= g.cfg.PerAccount {
 		return false
 	}
 	a.n++
@@ -87,7 +103,7 @@ func (g *LockoutGuard) success(userName, source string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.accounts, accountKey(userName))
-	if s := g.sources[source]; s != nil && s.n > 0 {
+	if s := g.sources[sourceKey(source)]; s != nil && s.n > 0 {
 		s.n--
 	}
 }
@@ -96,7 +112,7 @@ func (g *LockoutGuard) success(userName, source string) {
 func (g *LockoutGuard) neutral(userName, source string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, f := range []*failures{g.accounts[accountKey(userName)], g.sources[source]} {
+	for _, f := range []*failures{g.accounts[accountKey(userName)], g.sources[sourceKey(source)]} {
 		if f != nil && f.n > 0 {
 			f.n--
 		}
