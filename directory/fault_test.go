@@ -1,6 +1,7 @@
 package directory_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/adfedkit/adfedkit/directory"
 	"github.com/adfedkit/adfedkit/directory/directorytest"
+	"github.com/adfedkit/adfedkit/internal/ldapwire"
 )
 
 // TestFaults: whatever goes wrong, a read is whole or an error. "whole" marks faults that a reader survives.
@@ -249,4 +251,43 @@ func TestCancel(t *testing.T) {
 	_, err := c.SearchAll(ctx, directory.Query{})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.Less(t, time.Since(start), 5*time.Second)
+}
+
+// TestGateLimits: what a server may send in one answer is bounded in entries, in elements and in shape.
+func TestGateLimits(t *testing.T) {
+	t.Parallel()
+	const id = 4 // bind, rootDSE and the server's identity come before
+	entry := ldapwire.Encode(id, ldapwire.SearchEntry{DN: "CN=a", Attributes: []ldapwire.Attribute{{Name: "cn", Values: [][]byte{{'a'}}}}}.Encode())
+	values := make([][]byte, 500_001)
+	done := func(code int) []byte {
+		return ldapwire.Encode(id, ldapwire.Result{Code: code}.Encode(ldapwire.OpSearchDone), ldapwire.Paging(0, nil))
+	}
+	for name, tc := range map[string]struct {
+		answer []byte
+		reason string // of the IncompleteError; "" for another error
+	}{
+		"entries":             {append(bytes.Repeat(entry, 3001), done(0)...), "limit: entries of one page"},
+		"elements":            {ldapwire.Encode(id, ldapwire.SearchEntry{DN: "CN=a", Attributes: []ldapwire.Attribute{{Name: "cn", Values: values}}}.Encode()), "limit: elements of one message"},
+		"bytes":               {[]byte{0x30, 0x84, 0x01, 0x00, 0x00, 0x01}, "limit: bytes of one message"},
+		"an entry's shape":    {ldapwire.Encode(id, ldapwire.TLV(ldapwire.OpSearchEntry, ldapwire.Octets("CN=a"))), ""},
+		"an unknown answer":   {ldapwire.Encode(id, ldapwire.Result{}.Encode(ldapwire.OpAddResponse)), ""},
+		"a notice":            {ldapwire.Encode(0, ldapwire.Extended{OID: ldapwire.OIDDisconnect}.EncodeResponse()), ""},
+		"a negative code":     {ldapwire.Encode(id, ldapwire.TLV(ldapwire.OpSearchDone, ldapwire.Int(ldapwire.TagEnum, -1), ldapwire.Octets(""), ldapwire.Octets(""))), ""},
+		"a control's value":   {ldapwire.Encode(id, ldapwire.Result{}.Encode(ldapwire.OpSearchDone), ldapwire.Control{OID: ldapwire.OIDPaging, Value: []byte{0x30, 3, 2, 1}}), ""},
+		"a reference of none": {ldapwire.Encode(id, ldapwire.EncodeReference(nil)), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, dc := lab(t, nothing)
+			dc.Install(directorytest.Fault{Point: directorytest.AtPage, Garbage: tc.answer})
+			got, err := connect(t, nil, dc).SearchAll(t.Context(), directory.Query{})
+			require.Error(t, err)
+			require.Nil(t, got)
+			ie := new(directory.IncompleteError)
+			if tc.reason != "" {
+				require.ErrorAs(t, err, &ie)
+				require.Equal(t, tc.reason, ie.Reason)
+			}
+		})
+	}
 }
