@@ -221,7 +221,7 @@ func TestFailOver(t *testing.T) {
 			require.NoError(t, err, "%s: %s", name, detail(err))
 		}
 	}
-	require.Less(t, time.Since(begin), 5*time.Second)
+	require.Less(t, time.Since(begin), 20*time.Second)
 	_, err = authenticator(t, k, func(cfg *kerberos.AuthenticatorConfig) { cfg.Realms[0].KDCs = []string{refused} }).Password(t.Context(), "alice", []byte(alicePW))
 	require.ErrorIs(t, err, kerberos.ErrUnavailable)
 	require.True(t, kerberos.Temporary(err))
@@ -349,7 +349,9 @@ func TestChangePassword(t *testing.T) {
 
 func TestManyLoginsLeaveNothing(t *testing.T) { //nolint:paralleltest // it counts goroutines and descriptors of the process
 	k := startCorp(t, nil)
-	a := authenticator(t, k, func(c *kerberos.AuthenticatorConfig) { c.Network.AnswerTimeout = 20 * time.Second })
+	a := authenticator(t, k, func(c *kerberos.AuthenticatorConfig) {
+		c.Network.ConnectTimeout, c.Network.AnswerTimeout = 30*time.Second, 30*time.Second // the machine may be busy
+	})
 	_, err := a.Password(t.Context(), "alice", []byte(alicePW))
 	require.NoError(t, err)
 	goroutines, files := runtime.NumGoroutine(), descriptors(t)

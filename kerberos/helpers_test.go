@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -53,7 +52,6 @@ func authenticator(tb testing.TB, k *kerberostest.KDC, change func(*kerberos.Aut
 	tb.Helper()
 	cfg := kerberos.AuthenticatorConfig{
 		Realms: []kerberos.Realm{k.Realm()}, Service: kerberos.Service{SPN: spn, Keytab: k.Keytab(spn)},
-		Network: kerberos.NetworkConfig{ConnectTimeout: time.Second, AnswerTimeout: 500 * time.Millisecond},
 	}
 	if change != nil {
 		change(&cfg)
