@@ -88,6 +88,9 @@ func TestPostgresPlans(t *testing.T) {
 	}
 }
 
-func TestPostgresLookupCost(t *testing.T) { //nolint:paralleltest // it measures
-	require.LessOrEqual(t, lookupRatio(t, openPostgres(t), sqlstore.Postgres, 2000, 300), maxLookupRatio)
+// BenchmarkPostgresLookup is [BenchmarkSQLiteLookup] on a server.
+func BenchmarkPostgresLookup(b *testing.B) {
+	for b.Loop() {
+		b.ReportMetric(lookupRatio(b, openPostgres(b), sqlstore.Postgres, 2000, 300), "x-bare-query")
+	}
 }
