@@ -274,7 +274,9 @@ func semanticAttacks() map[string]func() []attack {
 			out := attackedBoth("no AuthnStatement", func(f *forged) { f.authn = "-" }, saml.ReasonAuthnStatement)
 			out = append(out, attackedBoth("session over", func(f *forged) { f.authn = authnWith(` SessionNotOnOrAfter="`+at(time.Minute)+`"`, "") }, saml.ReasonSessionExpired)...)
 			return append(out,
-				refuse("class in another namespace", changed(func(f *forged) { f.authn = authnWith("", `<x:AuthnContextClassRef xmlns:x="urn:x">a</x:AuthnContextClassRef>`) }), saml.ReasonAuthnStatement),
+				refuse("class in another namespace", changed(func(f *forged) {
+					f.authn = authnWith("", `<x:AuthnContextClassRef xmlns:x="urn:x">a</x:AuthnContextClassRef>`)
+				}), saml.ReasonAuthnStatement),
 				refuse("two classes", changed(func(f *forged) {
 					f.authn = authnWith("", strings.Repeat(`<saml:AuthnContextClassRef>a</saml:AuthnContextClassRef>`, 2))
 				}), saml.ReasonAuthnStatement),
