@@ -17,6 +17,8 @@ type Organization struct {
 	// PolicyDocuments holds the texts of managed policies by ARN; those of customers as
 	// arn:aws:iam::<account>:policy<path><name>.
 	PolicyDocuments map[string]json.RawMessage `json:"policyDocuments,omitempty"`
+	// AccessControlAttributes are the attributes that become session tags.
+	AccessControlAttributes []AccessControlAttribute `json:"accessControlAttributes,omitempty"`
 	// Provisioning says where sets are provisioned; part of an actual state.
 	Provisioning []ProvisionStatus `json:"provisioning,omitempty"`
 }

@@ -44,14 +44,15 @@ func ReadOrganization(text []byte) (*ReadResult, error) {
 	r := &reader{}
 	o := &r.out.Organization
 	r.object(text, "", map[string]field{
-		"accounts":               list(r, &o.Accounts, r.account),
-		"permissionSets":         list(r, &o.PermissionSets, r.permissionSet),
-		"users":                  list(r, &o.Users, r.user),
-		"groups":                 list(r, &o.Groups, r.group),
-		"assignments":            list(r, &o.Assignments, r.assignment),
-		"applications":           list(r, &o.Applications, r.application),
-		"applicationAssignments": list(r, &o.ApplicationAssignments, r.applicationAssignment),
-		"provisioning":           list(r, &o.Provisioning, r.provisionStatus),
+		"accounts":                list(r, &o.Accounts, r.account),
+		"permissionSets":          list(r, &o.PermissionSets, r.permissionSet),
+		"users":                   list(r, &o.Users, r.user),
+		"groups":                  list(r, &o.Groups, r.group),
+		"assignments":             list(r, &o.Assignments, r.assignment),
+		"applications":            list(r, &o.Applications, r.application),
+		"applicationAssignments":  list(r, &o.ApplicationAssignments, r.applicationAssignment),
+		"provisioning":            list(r, &o.Provisioning, r.provisionStatus),
+		"accessControlAttributes": list(r, &o.AccessControlAttributes, r.accessControlAttribute),
 		"policyDocuments": func(raw json.RawMessage, path string) {
 			m, ok := r.members(raw, path)
 			if !ok {
@@ -191,6 +192,10 @@ func (r *reader) applicationAssignment(a *ApplicationAssignment) map[string]fiel
 		"principalType": text(r, &a.PrincipalType), "principalId": text(r, &a.PrincipalID), "application": text(r, &a.Application),
 		"notAfter": text(r, &a.NotAfter), "reason": text(r, &a.Reason),
 	}
+}
+
+func (r *reader) accessControlAttribute(a *AccessControlAttribute) map[string]field {
+	return map[string]field{"key": text(r, &a.Key), "source": text(r, &a.Source)}
 }
 
 func (r *reader) provisionStatus(p *ProvisionStatus) map[string]field {

@@ -48,6 +48,7 @@ func Validate(o *Organization, opt ValidateOptions) Report {
 	v.cycles()
 	v.assignments()
 	v.applications()
+	v.attributes()
 	v.quotas()
 	if v.errors == nil {
 		v.errors = []Problem{}

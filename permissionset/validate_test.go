@@ -91,6 +91,8 @@ func TestValidateErrors(t *testing.T) {
 		"assignment":              {`{"users":[{"id":"u","userName":"u"}],"assignments":[{"principalType":"GROUP","principalId":"u","targetId":"111122223333","permissionSet":"X"},{"principalType":"group","principalId":"zz","targetId":"ou-1","permissionSet":"X"}]}`, []string{"/assignments/0/principalId unknown", "/assignments/0/targetId unknown", "/assignments/0/permissionSet unknown", "/assignments/1/principalType pattern", "/assignments/1/targetId pattern", "/assignments/1/permissionSet unknown"}},
 		"assignment end":          {`{"accounts":[{"id":"111122223333"}],"permissionSets":[{"name":"S"}],"users":[{"id":"u","userName":"u"}],"assignments":[{"principalType":"USER","principalId":"u","targetId":"111122223333","permissionSet":"S","notAfter":"tomorrow"}]}`, []string{"/assignments/0/notAfter pattern"}},
 		"applications":            {`{"applications":[{"id":"a"},{"id":"a","samlEntityID":"x","startURL":"https://x"},{"startURL":"javascript:x"}],"applicationAssignments":[{"principalType":"USER","principalId":"u","application":"z"}]}`, []string{"/applications/0 required", "/applications/1/id duplicate", "/applications/1 conflict", "/applications/2/id required", "/applications/2/startURL pattern", "/applicationAssignments/0/principalId unknown", "/applicationAssignments/0/application unknown"}},
+		"attributes":              {`{"accessControlAttributes":[{"source":"${path:title}"},{"key":"a","source":"x"},{"key":"A","source":""},{"key":"b!","source":"` + strings.Repeat("x", 257) + `"}]}`, []string{"/accessControlAttributes/0/key required", "/accessControlAttributes/2/key duplicate", "/accessControlAttributes/2/source required", "/accessControlAttributes/3/key pattern", "/accessControlAttributes/3/source length"}},
+		"too many attributes":     {`{"accessControlAttributes":[` + many(51, func(i int) string { return fmt.Sprintf(`{"key":"k%d","source":"x"}`, i) }) + `]}`, []string{"/accessControlAttributes limit"}},
 		"wrong types":             {`{"accounts":{},"users":[7],"permissionSets":[{"name":7,"managedPolicies":"x","tags":[],"inlinePolicy":7,"permissionsBoundary":"x"}]}`, []string{"/accounts type", ps + "/inlinePolicy type", ps + "/managedPolicies type", ps + "/name type", ps + "/permissionsBoundary type", ps + "/tags type", "/users/0 type", ps + "/name required", "/users/0/id required", "/users/0/userName required"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -209,4 +211,23 @@ func FuzzReadOrganization(f *testing.F) {
 			g.Access.Effective(u, g.Directory.Memberships(u.ID, false))
 		}
 	})
+}
+
+func TestSessionTags(t *testing.T) {
+	t.Parallel()
+	store, assertion := map[string]string{"CostCenter": "store", "Team": "red"}, map[string]string{"costcenter": "assertion", "Extra": "x"}
+	got, err := permissionset.SessionTags(store, assertion, permissionset.ConfiguredStoreWins)
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"CostCenter": "store", "Team": "red", "Extra": "x"}, got)
+	got, err = permissionset.SessionTags(store, assertion, permissionset.AssertionWins)
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"costcenter": "assertion", "Team": "red", "Extra": "x"}, got)
+	tooMany := map[string]string{}
+	for i := range 51 {
+		tooMany[fmt.Sprint("k", i)] = ""
+	}
+	for name, m := range map[string]map[string]string{"empty key": {"": "x"}, "long key": {strings.Repeat("k", 129): ""}, "long value": {"k": strings.Repeat("v", 257)}, "twice": {"a": "", "A": ""}, "many": tooMany} {
+		_, err := permissionset.SessionTags(m, nil, permissionset.ConfiguredStoreWins)
+		require.ErrorIs(t, err, permissionset.ErrTags, name)
+	}
 }
