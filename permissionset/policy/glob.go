@@ -10,6 +10,8 @@ import (
 const (
 	anyRun  = 0xff // "*": any run of characters, also an empty one
 	anyChar = 0xfe // "?": exactly one character
+
+	star = "\xff" // anyRun as a text: string(anyRun) would be the letter of that number
 )
 
 // encodeGlob turns the stars and question marks of a policy's text into wildcards.
@@ -52,10 +54,7 @@ func globMatch(p, s string) bool {
 		return true
 	}
 	for p = p[:j]; p != ""; {
-		chunk, rest := p, ""
-		if k := strings.IndexByte(p, anyRun); k >= 0 {
-			chunk, rest = p[:k], p[k+1:]
-		}
+		chunk, rest, _ := strings.Cut(p, star)
 		end := chunkEnd(chunk, s)
 		if end < 0 {
 			return false

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -175,9 +176,7 @@ func (x *layerIndex) build(action string) *plan {
 		return nil
 	}
 	plans := make(map[string]*plan, len(old)+1)
-	for k, v := range old {
-		plans[k] = v
-	}
+	maps.Copy(plans, old)
 	plans[action] = p
 	x.plans.Store(&plans)
 	return p

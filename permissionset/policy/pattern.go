@@ -138,12 +138,12 @@ func literalPrefix(enc string) string {
 // splitARN cuts at the first five colons and returns the number of segments.
 func splitARN(s string, out *[6]string) int {
 	for i := range 5 {
-		k := strings.IndexByte(s, ':')
-		if k < 0 {
+		before, after, ok := strings.Cut(s, ":")
+		if !ok {
 			out[i] = s
 			return i + 1
 		}
-		out[i], s = s[:k], s[k+1:]
+		out[i], s = before, after
 	}
 	out[5] = s
 	return 6

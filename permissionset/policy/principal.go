@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // grant says how far an Allow of a resource policy reaches; a larger one needs less from the other layers.
 type grant uint8
@@ -135,10 +138,8 @@ func (p *principalSet) match(id *identity) grant {
 }
 
 func nameGrant(names []string, s string) grant {
-	for _, n := range names {
-		if n == s {
-			return grantDirect
-		}
+	if slices.Contains(names, s) {
+		return grantDirect
 	}
 	return grantNone
 }

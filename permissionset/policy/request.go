@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -46,9 +47,7 @@ func NewContext(kv map[string][]string) Context {
 // With returns a context in which key has the given values.
 func (c Context) With(key string, values ...string) Context {
 	keys := make(map[string][]string, len(c.keys)+1)
-	for k, v := range c.keys {
-		keys[k] = v
-	}
+	maps.Copy(keys, c.keys)
 	keys[strings.ToLower(key)] = slices.Clone(values)
 	return Context{keys: keys}
 }

@@ -3,6 +3,7 @@ package sts_test
 import (
 	"encoding/base64"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -295,9 +296,7 @@ func TestWire(t *testing.T) {
 
 	with := func(kv ...string) url.Values {
 		out := url.Values{}
-		for k, v := range form {
-			out[k] = v
-		}
+		maps.Copy(out, form)
 		for i := 0; i < len(kv); i += 2 {
 			out.Set(kv[i], kv[i+1])
 			if kv[i+1] == "-" {
