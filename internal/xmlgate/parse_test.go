@@ -118,6 +118,12 @@ func TestRefused(t *testing.T) {
 		"attribute not quoted":           {"<a b=c/>", "malformed_xml"},
 		"attribute open":                 {"<a b='c/>", "malformed_xml"},
 		"attributes not separated":       {"<a b='1'c='2'/>", "malformed_xml"},
+		"no equals sign":                 {"<a b#'c'/>", "malformed_xml"},
+		"letters as quotes":              {"<a b=xcx/>", "malformed_xml"},
+		"slash inside":                   {"<r><a/ ></r>", "malformed_xml"},
+		"no name":                        {"<r>< a='1'/></r>", "malformed_xml"},
+		"attribute without a name":       {"<a ='1'/>", "malformed_xml"},
+		"control character late":         {"<a>12345\x01</a>", "malformed_xml"},
 		"less in attribute":              {"<a b='<'/>", "malformed_xml"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -263,6 +269,30 @@ func TestIDs(t *testing.T) {
 		got = append(got, v)
 	}
 	require.Equal(t, []string{"1", "2", "3", "4", "5"}, got)
+}
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{"a", "_1", "\u00e9.-1", "a\u0301", "\U00010000"} {
+		require.True(t, xmlgate.IsNCName(s), s)
+	}
+	for _, s := range []string{"", "1", "-a", ".a", "a:b", "a b", "#a", "\u0301a", "a\u00d7", "\xff", "a\xff", "a\x00"} {
+		require.False(t, xmlgate.IsNCName(s), s)
+	}
+	require.True(t, xmlgate.ValidChars("a\t\r\n\u00e9\U0001F600"))
+	for _, s := range []string{"\x00", "a\x1f", "\xff", "\uFFFE"} {
+		require.False(t, xmlgate.ValidChars(s))
+	}
+}
+
+func TestParseOwned(t *testing.T) {
+	t.Parallel()
+	d, err := xmlgate.ParseOwned([]byte("\xEF\xBB\xBF<a>b\r\nc</a>"), xmlgate.Limits{})
+	require.NoError(t, err)
+	text, _ := d.Root().Text()
+	require.Equal(t, "b\nc", text)
+	_, err = xmlgate.ParseOwned([]byte("<a>12345</a>"), xmlgate.Limits{Bytes: 5})
+	require.Equal(t, "too_large", code(err))
 }
 
 func TestDuplicateID(t *testing.T) {
