@@ -9,7 +9,9 @@
 // smaller than the truth is an [*IncompleteError] or another error, and nothing is returned beside it. Streams hand out
 // entries as they come; only a stream that ended without error was whole.
 //
-// Not done: writing, NTLM, following references to unknown servers, reading passwords or keys of any kind. A server that is
+// Not done: writing, NTLM, GSS-SPNEGO, following references to unknown servers, the global catalogue, finding one's site by a
+// CLDAP ping (it is configured), security descriptors, reading passwords or keys of any kind. What a server hides from the
+// account without a sign (a whole attribute, a user of whom only primaryGroupID tells) cannot be noticed here. A server that is
 // not Active Directory can be searched; it is keyed by entryUUID (RFC 4530) and has no update sequence numbers.
 //
 // Standards: RFC 4511 to 4515, RFC 2696 (paging), RFC 4513 (binds), MS-ADTS (everything that is Active Directory's own).
