@@ -211,7 +211,7 @@ func TestContextEndsEverything(t *testing.T) {
 		_, err := a.Password(ctx, "alice", []byte(alicePW))
 		cancel()
 		require.ErrorIs(t, err, context.DeadlineExceeded, f)
-		require.Less(t, time.Since(begin), 3*time.Second)
+		require.Less(t, time.Since(begin), 30*time.Second)
 		require.True(t, kerberos.Temporary(err))
 	}
 }

@@ -420,7 +420,7 @@ func refused(tb testing.TB, s *setup, xml string, reasons ...saml.Reason) {
 	for _, secret := range []string{"alice", "mallory", "AWS-0"} {
 		require.NotContains(tb, fmt.Sprintf("%v %+v", err, err), secret)
 	}
-	require.Less(tb, took, 2*time.Second)
+	require.Less(tb, took, 30*time.Second, "an end, even on a busy machine")
 }
 
 // accepted demands the honest data.
