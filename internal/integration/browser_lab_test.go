@@ -14,16 +14,15 @@ import (
 
 // visit is one job of internal/lab/browser/signin.mjs, which says what the fields mean.
 type visit struct {
-	Portal        string   `json:"portal"`
-	IDP           string   `json:"idp"`
-	Start         string   `json:"start"`
-	User          string   `json:"user"`
-	Password      string   `json:"password"`
-	Expect        []string `json:"expect,omitempty"`
-	Absent        []string `json:"absent,omitempty"`
-	Console       bool     `json:"console,omitempty"`
-	ConsoleExpect []string `json:"consoleExpect,omitempty"`
-	Refused       bool     `json:"refused,omitempty"`
+	Portal   string   `json:"portal"`
+	IDP      string   `json:"idp"`
+	Start    string   `json:"start"`
+	User     string   `json:"user"`
+	Password string   `json:"password"`
+	Expect   []string `json:"expect,omitempty"`
+	Absent   []string `json:"absent,omitempty"`
+	Console  bool     `json:"console,omitempty"`
+	Refused  bool     `json:"refused,omitempty"`
 }
 
 // browse runs one visit in headless Chromium.
