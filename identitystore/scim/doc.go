@@ -1,0 +1,16 @@
+// Package scim serves an identity store over SCIM 2.0, and pushes users and groups to SCIM services of others.
+//
+// Start with [NewHandler], which needs an [Authenticator] ([Tokens] is one) and is an http.Handler; a [Client] is the
+// other side. Packages scimfilter and scimpatch are the engines below.
+//
+// Not done: passwords (never stored, logged or returned), the /Me endpoint, a .search over all types at once, and
+// signing people in.
+//
+// Standards: RFC 7643 (schema), RFC 7644 (protocol), RFC 9865 (cursor paging), RFC 6750 (bearer tokens). Profile [AWS]
+// refuses what AWS IAM Identity Center refuses (SCIM profile of the IAM Identity Center developer guide).
+//
+// Limits, see [Limits]: 4 MiB of body, 64 levels of JSON, 1000 results of a list, 2000 operations of a bulk request;
+// filters as in scimfilter.
+//
+// The tolerance for clients' quirks may grow.
+package scim
