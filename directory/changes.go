@@ -173,7 +173,7 @@ func (c *conn) changesByDirSync(ctx context.Context, q ChangeQuery, from cursor)
 	next := c.nextCursor(q)
 	next.Cookie = from.Cookie
 	set := &ChangeSet{}
-	for round := 0; round < maxRounds; round++ {
+	for range maxRounds {
 		if err := c.server.dom.client.brake.wait(ctx, c.lim.SearchRate, 0); err != nil {
 			return nil, cursor{}, err
 		}

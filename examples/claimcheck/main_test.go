@@ -70,11 +70,11 @@ func TestEvaluates(t *testing.T) {
 func TestPermit(t *testing.T) {
 	t.Parallel()
 	rule := func(types ...string) string {
-		out := ""
+		var out strings.Builder
 		for _, x := range types {
-			out += `=> issue(Type = "http://schemas.microsoft.com/authorization/claims/` + x + `");`
+			out.WriteString(`=> issue(Type = "http://schemas.microsoft.com/authorization/claims/` + x + `");`)
 		}
-		return out
+		return out.String()
 	}
 	for text, want := range map[string]any{rule("permit"): true, rule("permit", "deny"): false, rule("deny"): false, rule(): nil} {
 		o := check(t, "", map[string]string{"r": text}, "@r")

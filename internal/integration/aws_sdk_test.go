@@ -1,7 +1,6 @@
 package integration_test
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -44,7 +43,7 @@ func TestAWSSDK(t *testing.T) {
 	}
 	_, err := client.AssumeRoleWithSAML(ctx, &sts.AssumeRoleWithSAMLInput{RoleArn: aws.String(awsRole), PrincipalArn: aws.String(awsProvider), SAMLAssertion: aws.String("AAAA")})
 	var typed *ststypes.InvalidIdentityTokenException
-	require.True(t, errors.As(err, &typed), "the SDK's own error type")
+	require.ErrorAs(t, err, &typed, "the SDK's own error type")
 
 	who := func(id, secret, token string) (*sts.GetCallerIdentityOutput, error) {
 		c := sts.New(sts.Options{Region: "eu-west-1", BaseEndpoint: aws.String(w.url), Credentials: credentials.NewStaticCredentialsProvider(id, secret, token)})

@@ -75,7 +75,7 @@ func TestLabConformance(t *testing.T) {
 	domains := sambaDomains(t)
 	l, err := ldap.DialURL(labEnv(t, "ADLAB_LDAPS"), ldap.DialWithTLSConfig(sambaTLS(t)))
 	require.NoError(t, err)
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	require.NoError(t, l.Bind(labEnv(t, "ADLAB_ADMIN"), labEnv(t, "ADLAB_ADMIN_PASS")))
 	directorytest.Run(t, directorytest.Target{
 		Domain: domains[0], Other: domains[1], Password: labEnv(t, "ADLAB_USER_PASS"), Modify: sambaWriter(l),

@@ -18,38 +18,38 @@ import (
 )
 
 // sambaTLS trusts the lab's certificate authority.
-func sambaTLS(t testing.TB) *tls.Config {
-	t.Helper()
+func sambaTLS(tb testing.TB) *tls.Config {
+	tb.Helper()
 	pem, err := os.ReadFile(os.Getenv("ADLAB_CA"))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	pool := x509.NewCertPool()
-	require.True(t, pool.AppendCertsFromPEM(pem))
+	require.True(tb, pool.AppendCertsFromPEM(pem))
 	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 }
 
 // sambaDomains describes both forests of the Samba lab.
-func sambaDomains(t testing.TB) []directory.Domain {
-	t.Helper()
+func sambaDomains(tb testing.TB) []directory.Domain {
+	tb.Helper()
 	var out []directory.Domain
 	for _, p := range []string{"ADLAB", "ADLAB2"} {
-		require.NotEmpty(t, os.Getenv(p+"_LDAPS"), "the Samba lab is not there")
+		require.NotEmpty(tb, os.Getenv(p+"_LDAPS"), "the Samba lab is not there")
 		out = append(out, directory.Domain{
-			DNS: os.Getenv(p + "_DOMAIN"), NetBIOS: os.Getenv(p + "_NETBIOS"), Servers: []string{os.Getenv(p + "_LDAPS")}, TLS: sambaTLS(t),
+			DNS: os.Getenv(p + "_DOMAIN"), NetBIOS: os.Getenv(p + "_NETBIOS"), Servers: []string{os.Getenv(p + "_LDAPS")}, TLS: sambaTLS(tb),
 			Bind: directory.NewSimpleBind("administrator@"+os.Getenv(p+"_DOMAIN"), []byte(os.Getenv("ADLAB_ADMIN_PASS"))),
 		})
 	}
 	return out
 }
 
-func sambaClient(t testing.TB, edit func(*directory.Config)) *directory.Client {
-	t.Helper()
-	cfg := directory.Config{Domains: sambaDomains(t)}
+func sambaClient(tb testing.TB, edit func(*directory.Config)) *directory.Client {
+	tb.Helper()
+	cfg := directory.Config{Domains: sambaDomains(tb)}
 	if edit != nil {
 		edit(&cfg)
 	}
 	c, err := directory.New(cfg)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, c.Close()) })
 	return c
 }
 

@@ -32,6 +32,7 @@ func foreignSPs() []foreignSP {
 		return foreignSP{
 			name: lib, okText: "NODE-SP-OK", signed: lib == "node-saml",
 			start: func(t *testing.T, idp *samlSide, env ...string) (string, string) {
+				t.Helper()
 				port := freePort(t)
 				run := startPeer(t, peerState(t), "node-saml", env, lib, port, idp.metadata)
 				return "http://127.0.0.1:" + port, filepath.Join(run, lib+"-metadata.xml")
@@ -43,6 +44,7 @@ func foreignSPs() []foreignSP {
 		{
 			name: "SimpleSAMLphp", okText: "SSP-SP-OK", signed: true,
 			start: func(t *testing.T, idp *samlSide, env ...string) (string, string) {
+				t.Helper()
 				port := freePort(t)
 				run := startPeer(t, peerState(t), "simplesamlphp", env, idp.metadata, port)
 				return "http://127.0.0.1:" + port, filepath.Join(run, "sp-metadata.xml")
@@ -52,6 +54,7 @@ func foreignSPs() []foreignSP {
 		{
 			name: "pysaml2", okText: "PYSAML2-SP-OK", signed: true,
 			start: func(t *testing.T, idp *samlSide, env ...string) (string, string) {
+				t.Helper()
 				port := freePort(t)
 				run := startPeer(t, peerState(t), "pysaml2", env, "sp", idp.metadata, port)
 				return "http://127.0.0.1:" + port, filepath.Join(run, "sp-metadata.xml")

@@ -172,7 +172,7 @@ func parsePeer(t *testing.T, file string) *saml.Metadata {
 // peerState is a folder for one peer of one test; the node packages are shared.
 func peerState(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "peer")
+	dir, err := os.MkdirTemp("", "peer") //nolint:usetesting // Unix sockets below it need a short path, and peers run as other users
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	require.NoError(t, os.Chmod(dir, 0o755))

@@ -36,7 +36,7 @@ func openPostgres(tb testing.TB) *sql.DB {
 	db.SetMaxOpenConns(6)
 	tb.Cleanup(func() {
 		require.NoError(tb, db.Close())
-		_, err := admin.Exec("DROP SCHEMA " + schema + " CASCADE") //nolint:noctx // the test's context is over
+		_, err := admin.Exec("DROP SCHEMA " + schema + " CASCADE")
 		require.NoError(tb, err)
 		require.NoError(tb, admin.Close())
 	})
@@ -46,6 +46,7 @@ func openPostgres(tb testing.TB) *sql.DB {
 func TestPostgresConforms(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(tb testing.TB) identitystore.Store {
+		tb.Helper()
 		st, err := sqlstore.Open(tb.Context(), openPostgres(tb), sqlstore.Postgres)
 		require.NoError(tb, err)
 		return st
@@ -83,7 +84,7 @@ func TestPostgresPlans(t *testing.T) {
 			plan.WriteString(line + "\n")
 		}
 		require.NoError(t, rows.Err())
-		require.NoError(t, rows.Close())
+		require.NoError(t, rows.Close()) //nolint:sqlclosecheck // each plan before the next
 		require.NotContains(t, plan.String(), "Seq Scan", "%s: %s", name, plan.String())
 	}
 }

@@ -26,6 +26,7 @@ func openSQLite(tb testing.TB, file string) *sql.DB {
 func TestSQLiteConforms(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(tb testing.TB) identitystore.Store {
+		tb.Helper()
 		st, err := sqlstore.Open(tb.Context(), openSQLite(tb, filepath.Join(tb.TempDir(), "store.db")), sqlstore.SQLite)
 		require.NoError(tb, err)
 		return st
