@@ -130,7 +130,7 @@ func (a *app) syncView(ctx context.Context) syncView {
 		v.Class = "warn"
 	}
 	for _, f := range res.Findings {
-		v.Findings = append(v.Findings, fmt.Sprint(f))
+		v.Findings = append(v.Findings, findingText(f))
 	}
 	if res.Plan != nil {
 		v.Skipped = res.Plan.Skipped
@@ -140,6 +140,25 @@ func (a *app) syncView(ctx context.Context) syncView {
 		v.Users, v.Groups, v.Memberships = fmt.Sprint(n.Users), fmt.Sprint(n.Groups), fmt.Sprint(n.Memberships)
 	}
 	return v
+}
+
+// findingText says in words why the guard stopped a plan.
+func findingText(f identitystore.Finding) string {
+	text := f.Rule
+	switch f.Rule {
+	case identitystore.RuleRemovals:
+		text = fmt.Sprintf("%d users, groups and memberships would be removed; more than %d need an approval.", f.Count, f.Threshold)
+	case identitystore.RuleFoundNone:
+		text = "The directory shows none of the users and groups of the last run."
+	case identitystore.RuleGroupLoss:
+		text = fmt.Sprintf("One group would lose %d members, more than half.", f.Count)
+	case identitystore.RuleRenames:
+		text = fmt.Sprintf("%d users change their names.", f.Count)
+	}
+	if len(f.Examples) > 0 {
+		text += " For example: " + strings.Join(f.Examples, ", ") + "."
+	}
+	return text
 }
 
 func (a *app) who(ctx context.Context, action, resource string) (whoView, error) {
