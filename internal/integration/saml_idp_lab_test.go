@@ -107,6 +107,7 @@ func TestForeignServiceProviders(t *testing.T) {
 
 // signedRequests starts the peer so that it signs its requests, and checks that an altered one is refused by us.
 func signedRequests(t *testing.T, sp foreignSP) {
+	t.Helper()
 	idp := startSAMLIdP(t)
 	base, metadata := sp.start(t, idp, "SIGNREQ=1")
 	rp := idp.trustSP(t, metadata)

@@ -444,6 +444,7 @@ const childEpochs = 40
 
 // syncChild runs from epoch to epoch until it is killed.
 func syncChild(t *testing.T, file string) {
+	t.Helper()
 	rig := newSyncRig(t, openSyncSQLite(t, file), newEpochs(99, childEpochs))
 	for k := rig.epoch(t) + 1; ; k++ {
 		rig.epochs.set(k%childEpochs, nil)
