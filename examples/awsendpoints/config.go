@@ -20,6 +20,7 @@ import (
 type endpoints struct {
 	Partition     string `json:"partition"`
 	Region        string `json:"region"`
+	StoreID       string `json:"identityStoreId"`
 	ClockSkew     string `json:"clockSkew"`
 	SAMLProviders []struct {
 		ARN          string `json:"arn"`
@@ -66,6 +67,9 @@ func load(name string, now func() time.Time, logger *slog.Logger) (http.Handler,
 	store := sts.NewMemoryStore(0, now)
 	stsConfig := sts.Config{Store: store, Partition: part, Now: now, Logger: logger}
 	if err := cfg.fill(&stsConfig, filepath.Dir(name), now); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if stsConfig.Extra, err = identityStore(&res.Organization, cfg.StoreID, now, logger); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	stsHandler, err := sts.NewHandler(stsConfig)

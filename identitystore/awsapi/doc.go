@@ -1,0 +1,14 @@
+// Package awsapi serves an identity store over the API of the AWS IAM Identity Center identity store, so that programs
+// which look users and groups up there run unchanged.
+//
+// Start with [NewHandler], an http.Handler.
+//
+// Not done: signatures of requests are not checked; put [Config.Authorize] in front where that matters.
+//
+// It follows the Identity Store API Reference (version 2020-06-15) in the AWS JSON 1.1 protocol: one POST for each
+// request, the operation in the header X-Amz-Target.
+//
+// Requests have at most 1 MiB; what is in them is limited by the store's own limits.
+//
+// Operations that AWS adds may be added.
+package awsapi

@@ -1,0 +1,255 @@
+package awsapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/adfedkit/adfedkit/identitystore"
+)
+
+// Config configures a handler. The field above the blank line is required.
+type Config struct {
+	Stores []*identitystore.Service // by their tenant's id, which is the IdentityStoreId
+
+	// Authorize looks at a request before anything else; an error is answered with AccessDeniedException. Nil lets
+	// everybody in.
+	Authorize func(*http.Request) error
+	Logger    *slog.Logger // nil means no logging
+}
+
+// Handler is the server. It is safe for concurrent use.
+type Handler struct {
+	cfg    Config
+	stores map[string]*identitystore.Service
+}
+
+const (
+	targetPrefix = "AWSIdentityStore."
+	contentType  = "application/x-amz-json-1.1"
+	maxBody      = 1 << 20
+	maxDepth     = 64
+)
+
+// NewHandler returns a handler.
+func NewHandler(cfg Config) (*Handler, error) {
+	if len(cfg.Stores) == 0 {
+		return nil, errors.New("awsapi: Config.Stores is empty")
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	h := &Handler{cfg: cfg, stores: map[string]*identitystore.Service{}}
+	for _, s := range cfg.Stores {
+		if s == nil || h.stores[s.Tenant()] != nil {
+			return nil, errors.New("awsapi: Config.Stores holds nil, or a tenant twice")
+		}
+		h.stores[s.Tenant()] = s
+	}
+	return h, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := rand.Text()
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("X-Amzn-Requestid", id)
+	out, err := h.serve(r)
+	status := http.StatusOK
+	if err != nil {
+		f := failureOf(err)
+		status = f.status
+		f.fields["RequestId"], f.fields["__type"] = id, f.kind
+		w.Header().Set("X-Amzn-Errortype", f.kind)
+		h.cfg.Logger.LogAttrs(r.Context(), slog.LevelWarn, "awsapi: refused", slog.String("type", f.kind), slog.Any("cause", err))
+		out = f.fields
+	}
+	raw, err := json.Marshal(out)
+	if err != nil {
+		status, raw = http.StatusInternalServerError, []byte(`{"__type":"InternalServerException"}`)
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(raw)
+}
+
+// failure is an exception of the API.
+type failure struct {
+	status int
+	kind   string
+	fields map[string]any
+}
+
+func (f *failure) Error() string { return "awsapi: " + f.kind }
+
+func newFailure(kind, message string) *failure {
+	return &failure{http.StatusBadRequest, kind, map[string]any{"Message": message, "message": message}}
+}
+
+func validation(message string) error { return newFailure("ValidationException", message) }
+
+func failureOf(err error) *failure {
+	var own *failure
+	var invalid *identitystore.ValidationError
+	var missing *identitystore.ResourceNotFoundError
+	var conflict *identitystore.ConflictError
+	var quota *identitystore.QuotaExceededError
+	var throttled *identitystore.ThrottlingError
+	var f *failure
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &invalid):
+		return newFailure("ValidationException", invalid.Error())
+	case errors.As(err, &missing):
+		f = newFailure("ResourceNotFoundException", missing.Error())
+		f.fields["ResourceType"], f.fields["ResourceId"] = missing.ResourceType, missing.ResourceID
+	case errors.As(err, &conflict):
+		f = newFailure("ConflictException", conflict.Error())
+		f.fields["Reason"] = string(conflict.Reason)
+	case errors.As(err, &quota):
+		f = newFailure("ServiceQuotaExceededException", quota.Error())
+	case errors.As(err, &throttled):
+		f = newFailure("ThrottlingException", throttled.Error())
+		f.fields["RetryAfterSeconds"] = int(throttled.RetryAfter.Seconds())
+	case errors.Is(err, identitystore.ErrDenied):
+		f = newFailure("AccessDeniedException", err.Error())
+	case errors.Is(err, identitystore.ErrNotFound):
+		f = newFailure("ResourceNotFoundException", "not found")
+	default:
+		f = newFailure("InternalServerException", "internal error")
+		f.status = http.StatusInternalServerError
+	}
+	return f
+}
+
+func (h *Handler) serve(r *http.Request) (any, error) {
+	if h.cfg.Authorize != nil {
+		if err := h.cfg.Authorize(r); err != nil {
+			return nil, newFailure("AccessDeniedException", "the request is not allowed")
+		}
+	}
+	name, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
+	op := operations[name]
+	if !ok || op == nil || r.Method != http.MethodPost {
+		return nil, newFailure("UnknownOperationException", "the operation is not known")
+	}
+	raw, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil || len(raw) > maxBody {
+		return nil, validation("the request is too long or could not be read")
+	}
+	in, err := decode(raw)
+	if err != nil {
+		return nil, err
+	}
+	var head struct{ IdentityStoreID string }
+	head.IdentityStoreID, _ = in["IdentityStoreId"].(string)
+	if i := strings.LastIndexByte(head.IdentityStoreID, '/'); strings.HasPrefix(head.IdentityStoreID, "arn:") && i >= 0 {
+		head.IdentityStoreID = head.IdentityStoreID[i+1:]
+	}
+	svc := h.stores[head.IdentityStoreID]
+	if svc == nil {
+		return nil, &identitystore.ResourceNotFoundError{ResourceType: identitystore.ResourceStore, ResourceID: head.IdentityStoreID}
+	}
+	delete(in, "IdentityStoreId")
+	out, err := op(r.Context(), svc, &input{m: in})
+	if out == nil {
+		out = map[string]any{}
+	}
+	return out, err
+}
+
+func decode(raw []byte) (map[string]any, error) {
+	depth := 0
+	quoted := false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return nil, newFailure("SerializationException", "the request is nested too deep")
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var m map[string]any
+	if err := dec.Decode(&m); err != nil || m == nil || !utf8.Valid(raw) {
+		return nil, newFailure("SerializationException", "the request is no JSON object")
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, newFailure("SerializationException", "the request has text after the JSON object")
+	}
+	return m, nil
+}
+
+// input reads the members of a request. The first wrong one is kept.
+type input struct {
+	m   map[string]any
+	err error
+}
+
+func (in *input) text(name string, required bool) string {
+	v, ok := in.m[name]
+	s, isText := v.(string)
+	if (ok && v != nil && !isText || required && s == "") && in.err == nil {
+		in.err = validation(name + " is missing or no text")
+	}
+	return s
+}
+
+func (in *input) object(name string) *input {
+	m, ok := in.m[name].(map[string]any)
+	if !ok && in.err == nil {
+		in.err = validation(name + " is missing or no structure")
+	}
+	return &input{m: m}
+}
+
+func (in *input) list(name string) []any {
+	v := in.m[name]
+	l, ok := v.([]any)
+	if !ok && v != nil && in.err == nil {
+		in.err = validation(name + " is no list")
+	}
+	return l
+}
+
+// member returns MemberId, a union of which UserId is the only kind.
+func (in *input) member() string {
+	o := in.object("MemberId")
+	id := o.text("UserId", true)
+	if in.err == nil {
+		in.err = o.err
+	}
+	return id
+}
+
+// page returns MaxResults and NextToken.
+func (in *input) page() identitystore.ListRequest {
+	out := identitystore.ListRequest{NextToken: in.text("NextToken", false)}
+	if v, ok := in.m["MaxResults"]; ok && v != nil {
+		n, _ := v.(json.Number)
+		i, err := strconv.Atoi(n.String())
+		if (err != nil || i < 1) && in.err == nil {
+			in.err = validation("MaxResults is out of range")
+		}
+		out.MaxResults = i
+	}
+	return out
+}
+
+type operation func(ctx context.Context, svc *identitystore.Service, in *input) (any, error)
