@@ -1,0 +1,126 @@
+package integration_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const root = "../.."
+
+// TestAttackTableNamesTests holds doc/attacks.md to the tree: a test that it names exists.
+func TestAttackTableNamesTests(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{}
+	var all []string
+	declared := regexp.MustCompile(`(?m)^func (\(\w+ \*?\w+\) )?((?:Test|Fuzz)\w+)\(`)
+	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		for _, m := range declared.FindAllStringSubmatch(string(raw), -1) {
+			known[m[2]] = true
+			all = append(all, m[2])
+		}
+		return err
+	}))
+	raw, err := os.ReadFile(filepath.Join(root, "doc", "attacks.md"))
+	require.NoError(t, err)
+	names := regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w*\*?`).FindAllString(string(raw), -1)
+	require.Greater(t, len(names), 100)
+	for _, name := range names {
+		prefix, ok := strings.CutSuffix(name, "*")
+		if !ok {
+			require.True(t, known[name], "no test is named %s", name)
+			continue
+		}
+		require.Condition(t, func() bool {
+			for _, n := range all {
+				if strings.HasPrefix(n, prefix) {
+					return true
+				}
+			}
+			return false
+		}, "no test begins with %s", prefix)
+	}
+}
+
+// TestLinksOfTheDocumentation holds relative links in the Markdown of doc and in README.md to files that exist.
+func TestLinksOfTheDocumentation(t *testing.T) {
+	t.Parallel()
+	link := regexp.MustCompile(`\]\(([^)#\s]+)(?:#[^)]*)?\)`)
+	for _, pattern := range []string{"README.md", "doc/*.md", "doc/*/*.md", "examples/*.md"} {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		require.NoError(t, err)
+		for _, file := range files {
+			raw, err := os.ReadFile(file)
+			require.NoError(t, err)
+			for _, m := range link.FindAllStringSubmatch(string(raw), -1) {
+				if !strings.Contains(m[1], "://") {
+					require.FileExistsf(t, existing(filepath.Join(filepath.Dir(file), m[1])), "%s: %s", file, m[1])
+				}
+			}
+		}
+	}
+}
+
+// existing returns a file for what may be a folder with something in it.
+func existing(path string) string {
+	if entries, err := os.ReadDir(path); err == nil && len(entries) > 0 {
+		return "docs_test.go"
+	}
+	return path
+}
+
+// TestGuides runs the blocks marked sh of each guide, in order, in one empty folder with the example programs on PATH.
+// Every line of a block marked output must be in what the block before it printed.
+func TestGuides(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join(root, "doc", "guides", "*.md"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	path := filepath.Dir(program(t, "portal"))
+	for _, name := range []string{"claimcheck", "idstore", "permcheck", "policysim", "adsync"} {
+		program(t, name)
+	}
+	block := regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			raw, err := os.ReadFile(file)
+			require.NoError(t, err)
+			dir, printed := t.TempDir(), ""
+			for i, m := range block.FindAllStringSubmatch(string(raw), -1) {
+				switch m[1] {
+				case "sh":
+					printed = runBlock(t, dir, path, fmt.Sprintf("block %d", i+1), m[2])
+				case "output":
+					for line := range strings.Lines(m[2]) {
+						require.Contains(t, printed, strings.TrimSpace(line))
+					}
+				}
+			}
+		})
+	}
+}
+
+func runBlock(t *testing.T, dir, path, name, script string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+path+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s: %s", name, out)
+	return string(out)
+}
