@@ -95,6 +95,7 @@ func (b *bulkRun) run(ctx context.Context) {
 			switch {
 			case b.left == 0 || ctx.Err() != nil:
 				return
+			case op.done: // executed with a cycle
 			case b.ready(op):
 				b.execute(ctx, op)
 			default:

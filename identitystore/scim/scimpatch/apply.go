@@ -144,7 +144,13 @@ func (t *target) put(v any) {
 
 // set adds or replaces a whole attribute.
 func (t *target) set() error {
-	v, err := normalize(t.step.attr, t.step.Value, t.mode)
+	value := t.step.Value
+	if m, ok := value.(map[string]any); ok && t.step.attr.MultiValued && t.mode == Tolerant {
+		if inner, _ := scimfilter.Member(m, t.step.attr.Name); inner != nil {
+			value = inner // the list stands once more below its name
+		}
+	}
+	v, err := normalize(t.step.attr, value, t.mode)
 	if err != nil {
 		return err
 	}
