@@ -8,9 +8,9 @@ import (
 	"github.com/adfedkit/adfedkit/identitystore"
 )
 
-var author = identitystore.Author{Actor: "identitystore-api"}
+var author = identitystore.Author{Actor: "identitystore-api"} //nolint:gochecknoglobals // never changes
 
-var operations map[string]operation
+var operations map[string]operation //nolint:gochecknoglobals // never changes
 
 func init() { //nolint:gochecknoinits // a table of functions
 	operations = map[string]operation{
@@ -50,7 +50,7 @@ func refuseInner(in *input, names ...string) error {
 	return nil
 }
 
-var readOnly = []string{"id", "link", "createdAt", "createdBy", "updatedAt", "updatedBy", "rev", "userStatus", "externalIds", "ims", "entitlements", "x509Certificates"}
+var readOnly = []string{"id", "link", "createdAt", "createdBy", "updatedAt", "updatedBy", "rev", "userStatus", "externalIds", "ims", "entitlements", "x509Certificates"} //nolint:gochecknoglobals // never changes
 
 func createUser(ctx context.Context, svc *identitystore.Service, in *input) (any, error) {
 	if err := refuseInner(in, readOnly...); err != nil {

@@ -14,7 +14,7 @@ import (
 
 const maxMembersAWS = 100
 
-var awsRefused = []string{"password", "ims", "photos", "x509Certificates", "entitlements"}
+var awsRefused = []string{"password", "ims", "photos", "x509Certificates", "entitlements"} //nolint:gochecknoglobals // never changes
 
 // awsBody refuses attributes that the service does not take.
 func awsBody(t resourceType, raw map[string]any, create bool) error {
@@ -102,7 +102,7 @@ func awsPatch(t resourceType, steps []scimpatch.Step) error {
 	return nil
 }
 
-func awsPatchGroup(steps []scimpatch.Step) error {
+func awsPatchGroup(steps []scimpatch.Step) error { //nolint:cyclop // one list of checks
 	changes := 0
 	for i := range steps {
 		st := &steps[i]

@@ -38,7 +38,7 @@ type bulkRun struct {
 
 var bulkRef = regexp.MustCompile(`bulkId:([^"\\/\s\]]+)`)
 
-func (h *Handler) bulk(ctx context.Context, rq *request) (*response, error) {
+func (h *Handler) bulk(ctx context.Context, rq *request) (*response, error) { //nolint:cyclop // one list of checks
 	raw, err := decodeObject(rq.body)
 	if err != nil {
 		return nil, err

@@ -149,7 +149,7 @@ type Handler struct {
 }
 
 // NewHandler returns a handler.
-func NewHandler(cfg Config) (*Handler, error) {
+func NewHandler(cfg Config) (*Handler, error) { //nolint:cyclop // one list of checks
 	if cfg.Auth == nil {
 		return nil, errors.New("scim: Config.Auth is nil")
 	}

@@ -50,7 +50,7 @@ type response struct {
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := rand.Text()
-	defer func() {
+	defer func() { //nolint:contextcheck // it uses that of the request
 		if p := recover(); p != nil { // one broken request must not end the others
 			if p == http.ErrAbortHandler { //nolint:errorlint,err113 // the value itself, as net/http compares it
 				panic(p)
@@ -250,7 +250,7 @@ func problems(e *identitystore.ValidationError) string {
 }
 
 // route finds the endpoint.
-func (h *Handler) route(ctx context.Context, rq *request) (*response, error) {
+func (h *Handler) route(ctx context.Context, rq *request) (*response, error) { //nolint:cyclop // one list of checks
 	parts := strings.Split(strings.TrimSuffix(strings.TrimPrefix(rq.path, "/"), "/"), "/")
 	name := parts[0]
 	rfc := h.cfg.Profile == RFC

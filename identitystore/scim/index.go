@@ -36,7 +36,7 @@ func (q *query) indexed(ctx context.Context) ([]record, bool, error) {
 	return nil, false, nil
 }
 
-func (q *query) lookup(ctx context.Context, attr, sub, value string) ([]record, bool, error) {
+func (q *query) lookup(ctx context.Context, attr, sub, value string) ([]record, bool, error) { //nolint:cyclop // one list of checks
 	if sub != "" && (sub != "value" || attr != "members" && attr != "groups") {
 		return nil, false, nil
 	}

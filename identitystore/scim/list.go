@@ -370,7 +370,7 @@ func (q *query) filterDocs(ctx context.Context, recs []record) ([]map[string]any
 		}
 	}
 	for i, rec := range recs {
-		list := refs
+		var list []identitystore.Ref
 		if onlyEq {
 			present, err := edgesBetween(ctx, q.r, rec.key(), refs)
 			if err != nil {

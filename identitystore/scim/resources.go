@@ -10,7 +10,7 @@ import (
 	"github.com/adfedkit/adfedkit/identitystore/scim/scimpatch"
 )
 
-var author = identitystore.Author{Actor: "scim"}
+var author = identitystore.Author{Actor: "scim"} //nolint:gochecknoglobals // never changes
 
 // decode reads the body of POST and PUT into a normalized resource, and the members apart.
 func (h *Handler) decode(t resourceType, body []byte, create bool) (map[string]any, error) {

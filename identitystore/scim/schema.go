@@ -85,6 +85,7 @@ func required(a scimfilter.Attribute) scimfilter.Attribute {
 	return a
 }
 
+//nolint:gochecknoglobals // never changes
 var userSchema = &scimfilter.Schema{
 	ID: urnUser, Name: "User", Description: "User Account",
 	Attributes: []scimfilter.Attribute{
@@ -127,6 +128,7 @@ var userSchema = &scimfilter.Schema{
 	}},
 }
 
+//nolint:gochecknoglobals // never changes
 var groupSchema = &scimfilter.Schema{
 	ID: urnGroup, Name: "Group", Description: "Group",
 	Attributes: []scimfilter.Attribute{

@@ -10,7 +10,7 @@ import (
 )
 
 // search is POST .search (RFC 7644 section 3.4.3): a list whose question stands in the body.
-func (h *Handler) search(ctx context.Context, rq *request, t resourceType) (*response, error) {
+func (h *Handler) search(ctx context.Context, rq *request, t resourceType) (*response, error) { //nolint:cyclop // one list of checks
 	if rq.method != http.MethodPost {
 		return notAllowed("POST")
 	}

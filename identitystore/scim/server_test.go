@@ -63,7 +63,7 @@ func (s *server) raw(method, path, body string, header ...string) *http.Response
 // do sends a request, requires the status, and returns the body.
 func (s *server) do(status int, method, path, body string, header ...string) map[string]any {
 	s.t.Helper()
-	res := s.raw(method, path, body, header...)
+	res := s.raw(method, path, body, header...) //nolint:bodyclose // raw does it
 	raw, err := io.ReadAll(res.Body)
 	require.NoError(s.t, err)
 	require.Equal(s.t, status, res.StatusCode, "%s %s: %s", method, path, raw)
@@ -99,7 +99,7 @@ func TestAuthorization(t *testing.T) {
 	t.Parallel()
 	s := start(t, scim.Config{})
 	for _, h := range []string{"", "Bearer", "Bearer ", "Bearer wrong", "Bearer " + token[:5], "Basic " + token, "Bearer " + token + "x"} {
-		res := s.raw("GET", "/ServiceProviderConfig?access_token="+token, "", "Authorization", h)
+		res := s.raw("GET", "/ServiceProviderConfig?access_token="+token, "", "Authorization", h) //nolint:bodyclose // raw does it
 		require.Equal(t, 401, res.StatusCode, h)
 		require.Equal(t, "Bearer", res.Header.Get("WWW-Authenticate"))
 	}
@@ -129,7 +129,7 @@ func TestTransport(t *testing.T) {
 	s.do(404, "GET", "/Users/'%20or%201=1", "")
 	s.do(501, "GET", "/Me", "")
 	s.do(400, "GET", "/Users?filter=%zz", "")
-	res := s.raw("PUT", "/Users", "")
+	res := s.raw("PUT", "/Users", "") //nolint:bodyclose // raw does it
 	require.Equal(t, 405, res.StatusCode)
 	require.Equal(t, "GET, POST", res.Header.Get("Allow"))
 	counts, err := s.svc.Reader().Counts(t.Context())
@@ -143,7 +143,7 @@ func TestRateLimit(t *testing.T) {
 	s := start(t, scim.Config{Limits: scim.Limits{RatePerSec: 1, Burst: 2}, Now: func() time.Time { return now }})
 	s.do(200, "GET", "/Users", "")
 	s.do(200, "GET", "/Users", "")
-	res := s.raw("GET", "/Users", "")
+	res := s.raw("GET", "/Users", "") //nolint:bodyclose // raw does it
 	require.Equal(t, 429, res.StatusCode)
 	require.Equal(t, "1", res.Header.Get("Retry-After"))
 }
@@ -155,10 +155,10 @@ func TestUserLife(t *testing.T) {
 	require.Equal(t, true, u["active"])
 	require.Equal(t, "uniqueness", s.do(409, "POST", "/Users", userBody("ju\u0308RGEN"))["scimType"])
 	path := "/Users/" + id(u)
-	res := s.raw("GET", path, "")
+	res := s.raw("GET", path, "") //nolint:bodyclose // raw does it
 	tag := res.Header.Get("ETag")
 	require.NotEmpty(t, tag)
-	require.Equal(t, 304, s.raw("GET", path, "", "If-None-Match", tag).StatusCode)
+	require.Equal(t, 304, s.raw("GET", path, "", "If-None-Match", tag).StatusCode) //nolint:bodyclose // raw does it
 	changed := s.do(200, "PATCH", path, patchBody(`{"op":"Replace","path":"active","value":"False"}`), "If-Match", tag)
 	require.Equal(t, false, changed["active"])
 	s.do(412, "PATCH", path, patchBody(`{"op":"replace","path":"title","value":"x"}`), "If-Match", tag)
@@ -470,5 +470,5 @@ func TestAWSProfile(t *testing.T) {
 	bad := s.do(404, "GET", "/Users/none", "")
 	require.Contains(t, bad, "exceptionRequestId")
 	require.Contains(t, bad, "timestamp")
-	require.Empty(t, s.raw("GET", "/Users/"+u, "").Header.Get("ETag"))
+	require.Empty(t, s.raw("GET", "/Users/"+u, "").Header.Get("ETag")) //nolint:bodyclose // raw does it
 }

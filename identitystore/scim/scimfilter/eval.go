@@ -53,7 +53,7 @@ func CheckElement(e Expr, attr *Attribute) error {
 	})
 }
 
-func checkCompare(x *Compare, resolve resolver) error {
+func checkCompare(x *Compare, resolve resolver) error { //nolint:cyclop // one list of checks
 	attr, sub, ok := resolve(x.Path)
 	if !ok {
 		return invalidFilter("the filter names an unknown attribute")

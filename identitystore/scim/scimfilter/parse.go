@@ -134,7 +134,7 @@ func (p *parser) expect(c byte) error {
 	return nil
 }
 
-var operators = []string{"eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"}
+var operators = []string{"eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"} //nolint:gochecknoglobals // never changes
 
 func (p *parser) attribute(depth int) (Expr, error) {
 	if p.count++; p.count > MaxExpressions {
@@ -208,7 +208,7 @@ func (p *parser) word() string {
 }
 
 // value reads a JSON value that is no list and no object.
-func (p *parser) value(op string) (v any, bare bool, err error) {
+func (p *parser) value(op string) (v any, bare bool, err error) { //nolint:cyclop // one list of checks
 	start := p.i
 	if p.i < len(p.s) && p.s[p.i] == '"' {
 		for p.i++; p.i < len(p.s) && p.s[p.i] != '"'; p.i++ {

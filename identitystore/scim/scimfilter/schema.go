@@ -61,6 +61,8 @@ type Schema struct {
 }
 
 // Common attributes of every resource, RFC 7643 section 3.1.
+//
+//nolint:gochecknoglobals // never changes
 var common = []Attribute{
 	{Name: "schemas", Type: Reference, MultiValued: true, CaseExact: true, Mutability: ReadOnly},
 	{Name: "id", Type: String, CaseExact: true, Mutability: ReadOnly, Returned: "always", Uniqueness: "server"},

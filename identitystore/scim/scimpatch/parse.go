@@ -183,7 +183,7 @@ func (r *resolver) object(kind, prefix string, raw json.RawMessage) error {
 	return nil
 }
 
-func (r *resolver) path(kind, text string, raw json.RawMessage, pathless bool) error {
+func (r *resolver) path(kind, text string, raw json.RawMessage, pathless bool) error { //nolint:cyclop // one list of checks
 	value, has, err := decode(raw)
 	if err != nil {
 		return err

@@ -22,7 +22,8 @@ func schema() *scimfilter.Schema {
 			s("display", scimfilter.String), s("primary", scimfilter.Boolean))}
 	}
 	return &scimfilter.Schema{ID: "urn:ietf:params:scim:schemas:core:2.0:User", Attributes: []scimfilter.Attribute{
-		{Name: "userName", Type: scimfilter.String, Required: true}, s("displayName", scimfilter.String), s("nickName", scimfilter.String), s("title", scimfilter.String),
+		{Name: "userName", Type: scimfilter.String, Required: true},
+		s("displayName", scimfilter.String), s("nickName", scimfilter.String), s("title", scimfilter.String),
 		s("active", scimfilter.Boolean), plural("emails"), plural("members", s("$ref", scimfilter.Reference)), plural("phoneNumbers"), plural("roles"),
 		plural("addresses", s("formatted", scimfilter.String), s("streetAddress", scimfilter.String), s("locality", scimfilter.String), s("region", scimfilter.String),
 			s("postalCode", scimfilter.String), s("country", scimfilter.String)),
