@@ -52,7 +52,7 @@ func pinned(o *options, at time.Time) (saml.TrustedIdentityProvider, error) {
 			EntityID: o.idpEntity, InsecureAllowHTTP: true, Now: func() time.Time { return at },
 		})
 		if err != nil {
-			return saml.TrustedIdentityProvider{}, err
+			return saml.TrustedIdentityProvider{}, unusable(err)
 		}
 		return m.TrustedIdentityProvider()
 	}
@@ -65,6 +65,14 @@ func pinned(o *options, at time.Time) (saml.TrustedIdentityProvider, error) {
 		idp.Certificates = append(idp.Certificates, certs...)
 	}
 	return idp, nil
+}
+
+// unusable gives every failure of the metadata one of its two reasons: what is wrong with the XML is a detail of it.
+func unusable(err error) error {
+	if saml.ReasonOf(err) == saml.ReasonMetadataExpired {
+		return err
+	}
+	return &saml.Error{Reason: saml.ReasonMetadata, Public: "The metadata of the identity provider is not usable.", Wrapped: err}
 }
 
 func readCertificates(name string) ([]*x509.Certificate, error) {

@@ -189,3 +189,26 @@ func TestEncryptedAndExplain(t *testing.T) {
 	require.Equal(t, 1, code)
 	require.Equal(t, "decrypt", out["reason"])
 }
+
+// The federation metadata of real AD FS 2.0, 3.0 and 4.0 farms is read whole; the response of another farm is then refused
+// for its issuer, and a document that was edited into no metadata for that.
+func TestRealFederationMetadata(t *testing.T) {
+	t.Parallel()
+	for _, v := range []string{"v2", "v3", "v4"} {
+		file := "../../saml/testdata/metadata/adfs-" + v + "-metadata.xml"
+		raw, err := os.ReadFile(file)
+		require.NoError(t, err)
+		id := strings.SplitN(strings.SplitN(string(raw), `entityID="`, 2)[1], `"`, 2)[0]
+		args := append([]string{"-idp", file}, without(without(flags(data+"adfs_response.b64"), "-idp-cert"), "-idp-entity")...)
+		code, out, stderr := call(t, "", args...)
+		require.Equal(t, 1, code, stderr)
+		require.Equal(t, "issuer", out["reason"], "%s %s", v, id)
+
+		bad := filepath.Join(t.TempDir(), "bad.xml")
+		require.NoError(t, os.WriteFile(bad, []byte(strings.Replace(string(raw), "IDPSSODescriptor", "IDPxSSODescriptor", 1)), 0o600))
+		args[1] = bad
+		code, out, _ = call(t, "", args...)
+		require.Equal(t, 1, code)
+		require.Equal(t, "metadata", out["reason"])
+	}
+}

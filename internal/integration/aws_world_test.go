@@ -39,9 +39,16 @@ func newAWSWorld(tb testing.TB) *awsWorld {
 	key, err := samltest.NewKeyPair("signing key of a test")
 	require.NoError(tb, err)
 	w := &awsWorld{key: key}
-	dir := tb.TempDir()
 	meta, err := w.idp(tb, "urn:amazon:webservices", awsSignin, time.Now).Metadata().Marshal()
 	require.NoError(tb, err)
+	w.url = awsEndpoints(tb, meta)
+	return w
+}
+
+// awsEndpoints starts the awsendpoints program, which trusts the identity provider of that metadata.
+func awsEndpoints(tb testing.TB, meta []byte) string {
+	tb.Helper()
+	dir := tb.TempDir()
 	require.NoError(tb, os.WriteFile(filepath.Join(dir, "idp.xml"), meta, 0o600))
 	trust := map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{
 		"Effect": "Allow", "Principal": map[string]any{"Federated": awsProvider}, "Action": "sts:AssumeRoleWithSAML",
@@ -63,8 +70,7 @@ func newAWSWorld(tb testing.TB) *awsWorld {
 	require.NoError(tb, err)
 	file := filepath.Join(dir, "endpoints.json")
 	require.NoError(tb, os.WriteFile(file, config, 0o600))
-	w.url = serveProgram(tb, 1, "awsendpoints", "-config", file).URLs[0]
-	return w
+	return serveProgram(tb, 1, "awsendpoints", "-config", file).URLs[0]
 }
 
 func (w *awsWorld) idp(tb testing.TB, entity, acs string, now func() time.Time) *saml.IdentityProvider {
