@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/adfedkit/adfedkit/identitystore"
 	"github.com/adfedkit/adfedkit/saml/samltest"
 )
 
@@ -140,4 +141,17 @@ func TestPagesAreStrict(t *testing.T) {
 	require.NotContains(t, csp, "unsafe")
 	require.Equal(t, "nosniff", p.Header.Get("X-Content-Type-Options"))
 	require.Equal(t, "no-store", p.Header.Get("Cache-Control"))
+}
+
+func TestFindingsAreSentences(t *testing.T) {
+	t.Parallel()
+	for rule, want := range map[string]string{
+		identitystore.RuleRemovals:  "30 users, groups and memberships would be removed; more than 20 need an approval. For example: alice.",
+		identitystore.RuleFoundNone: "The directory shows none of the users and groups of the last run. For example: alice.",
+		identitystore.RuleGroupLoss: "One group would lose 30 members, more than half. For example: alice.",
+		identitystore.RuleRenames:   "30 users change their names. For example: alice.",
+		"of a later version":        "of a later version For example: alice.",
+	} {
+		require.Equal(t, want, findingText(identitystore.Finding{Rule: rule, Count: 30, Threshold: 20, Examples: []string{"alice"}}))
+	}
 }
