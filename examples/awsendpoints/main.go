@@ -50,7 +50,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		return exitUsage
 	}
 	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	handler, err := load(*config, time.Now, logger)
+	handler, err := load(*config, time.Now, logger) //nolint:contextcheck // it fills memory and waits for nothing
 	if err != nil {
 		_, _ = fmt.Fprintf(stderr, "awsendpoints: %v\n", err)
 		return exitUsage

@@ -148,8 +148,8 @@ func TestRecorded(t *testing.T) {
 			raw, err := os.ReadFile(name)
 			require.NoError(t, err)
 			head, body, _ := bytes.Cut(raw, []byte("\n\n"))
-			if i := bytes.Index(raw, []byte("\r\n\r\n")); i >= 0 {
-				head, body = raw[:i], raw[i+4:]
+			if before, after, ok := bytes.Cut(raw, []byte("\r\n\r\n")); ok {
+				head, body = before, after
 			}
 			rq, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(append(bytes.Clone(head), "\r\n\r\n"...))))
 			require.NoError(t, err)
