@@ -37,10 +37,25 @@ func identityStore(org *permissionset.Organization, storeID string, now func() t
 	return awsapi.NewHandler(awsapi.Config{Stores: []*identitystore.Service{svc}, Logger: logger})
 }
 
+// once says whether neither the id nor the name was there before: what an organization names twice counts once, as it
+// does for the portal's API.
+func once(seen map[string]bool, id, name string) bool {
+	name = "name " + identitystore.FoldName(name)
+	if id == "" || name == "name " || seen["id "+id] || seen[name] {
+		return false
+	}
+	seen["id "+id], seen[name] = true, true
+	return true
+}
+
 func seed(ctx context.Context, tx *identitystore.Tx, org *permissionset.Organization) error {
 	link := identitystore.Link{Origin: identitystore.OriginManual}
 	keys := map[string]identitystore.Key{}
+	seenUsers, seenGroups := map[string]bool{}, map[string]bool{}
 	for _, u := range org.Users {
+		if !once(seenUsers, u.ID, u.UserName) {
+			continue
+		}
 		status := identitystore.StatusEnabled
 		if u.Status != "" && u.Status != permissionset.Enabled {
 			status = identitystore.StatusDisabled
@@ -53,6 +68,9 @@ func seed(ctx context.Context, tx *identitystore.Tx, org *permissionset.Organiza
 	}
 	groupKeys := map[string]identitystore.Key{}
 	for _, g := range org.Groups {
+		if !once(seenGroups, g.ID, g.DisplayName) {
+			continue
+		}
 		made, err := tx.CreateGroup(ctx, &identitystore.Group{ID: g.ID, DisplayName: g.DisplayName, Link: link})
 		if err != nil {
 			return err

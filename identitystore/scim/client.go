@@ -50,7 +50,7 @@ type Client struct {
 }
 
 // NewClient returns a client.
-func NewClient(cfg ClientConfig) (*Client, error) {
+func NewClient(cfg ClientConfig) (*Client, error) { //nolint:cyclop // one list of checks
 	u, err := url.Parse(cfg.BaseURL)
 	if err != nil || u.Host == "" || u.RawQuery != "" {
 		return nil, errors.New("scim: ClientConfig.BaseURL is no URL")
@@ -136,7 +136,7 @@ func jitter(d time.Duration) time.Duration {
 }
 
 // once sends a request once; again says that it may be repeated, after says when.
-func (c *Client) once(ctx context.Context, method, path string, raw []byte, out any) (after time.Duration, again bool, err error) {
+func (c *Client) once(ctx context.Context, method, path string, raw []byte, out any) (after time.Duration, again bool, err error) { //nolint:cyclop // one list of checks
 	rq, err := http.NewRequestWithContext(ctx, method, c.cfg.BaseURL+path, bytes.NewReader(raw))
 	if err != nil {
 		return 0, false, fmt.Errorf("scim: request: %w", err)

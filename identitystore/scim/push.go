@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -219,9 +220,7 @@ func (p *pusher) user(ctx context.Context, u PushUser) {
 		}
 	}
 	body := map[string]any{"schemas": []string{urnUser}}
-	for k, v := range want {
-		body[k] = v
-	}
+	maps.Copy(body, want)
 	doc, created, err := p.ensure(ctx, "/Users", "userName", u.UserName, u.ExternalID, body)
 	if err != nil || created {
 		p.ids[u.UserName] = str(doc, "id")
@@ -266,9 +265,7 @@ func (p *pusher) group(ctx context.Context, g PushGroup) {
 	want := map[string]any{"displayName": g.DisplayName}
 	putText(want, map[string]string{"externalId": g.ExternalID})
 	body := map[string]any{"schemas": []string{urnGroup}}
-	for k, v := range want {
-		body[k] = v
-	}
+	maps.Copy(body, want)
 	doc, created, err := p.ensure(ctx, "/Groups", "displayName", g.DisplayName, g.ExternalID, body)
 	if err != nil {
 		p.note("group", g.DisplayName, Failed, err)
@@ -290,7 +287,7 @@ func (p *pusher) group(ctx context.Context, g PushGroup) {
 }
 
 // members adds what is missing and, if asked, removes what is too much, 100 at a time.
-func (p *pusher) members(ctx context.Context, path, id string, g PushGroup, created bool) (bool, error) {
+func (p *pusher) members(ctx context.Context, path, id string, g PushGroup, created bool) (bool, error) { //nolint:cyclop // one list of checks
 	have, err := p.memberTest(ctx, path, id, created)
 	if err != nil {
 		return false, err
