@@ -5,7 +5,7 @@
 //   - claims: the AD FS claim rule language (parse, lint, evaluate, explain); claims/samlclaims joins it to saml
 //   - kerberos, kerberos/spnego: password and ticket authentication against Active Directory
 //   - directory, directory/membership: complete reads over LDAP, nested groups flattened
-//   - identitystore: users, groups and memberships; adsync, csvimport and sqlstore stand below it
+//   - identitystore: users, groups and memberships; adsync, csvimport, scim, awsapi and sqlstore stand below it
 //   - permissionset, permissionset/policy, permissionset/sts: who may do what where, IAM policy decisions, AssumeRoleWithSAML
 //
 // The packages are independent: the six core packages never import each other. Bridges (claims/samlclaims,
