@@ -203,6 +203,12 @@ type report struct {
 
 func print(f *flags, program *claims.Program, res *claims.Result, opts claims.Options, stdout io.Writer) int {
 	out := report{Output: res.Output, Input: res.Input, Lint: []finding{}, Trace: []claims.RuleTrace{}}
+	if out.Output == nil {
+		out.Output = []claims.Claim{}
+	}
+	if out.Input == nil {
+		out.Input = []claims.Claim{}
+	}
 	if res.Decision != claims.Undecided {
 		permit := res.Decision == claims.Permit
 		out.Permit = &permit
