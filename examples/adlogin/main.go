@@ -138,7 +138,9 @@ func readPassword(r io.Reader) ([]byte, error) {
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
 		return nil, err
 	}
-	line = []byte(strings.TrimSuffix(strings.TrimSuffix(string(line), "\n"), "\r"))
+	if text, ended := strings.CutSuffix(string(line), "\n"); ended { // a lone carriage return at the end of input belongs to the password
+		line = []byte(strings.TrimSuffix(text, "\r"))
+	}
 	if len(line) > maxPassword {
 		return nil, fmt.Errorf("the password has more than %d bytes", maxPassword)
 	}

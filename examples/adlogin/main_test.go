@@ -259,3 +259,15 @@ func TestTicket(t *testing.T) {
 		require.Equal(t, map[string]any{"authenticated": false, "reason": "bad_credentials"}, r.out, name)
 	}
 }
+
+// Only the line's end is cut from the password.
+func TestReadPassword(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"pw\n": "pw", "pw\r\n": "pw", "pw": "pw", "pw\r": "pw\r", " p w \n": " p w ", "pw\nrest\n": "pw", "\n": "", "": "", "pw\r\r\n": "pw\r",
+	} {
+		got, err := readPassword(strings.NewReader(in))
+		require.NoError(t, err)
+		require.Equal(t, want, string(got), "%q", in)
+	}
+}

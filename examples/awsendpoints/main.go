@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	exitFailed = 1
 	exitUsage  = 2
+	exitFailed = 3
 )
 
 func main() {
@@ -36,7 +36,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	fs.Usage = func() {
 		_, _ = fmt.Fprint(stderr, "usage: awsendpoints [-addr 127.0.0.1:0] -config ENDPOINTS.json\n\n"+
 			"Serves STS at /, the federation endpoint at /federation, and the access-portal API.\n"+
-			"Prints \"listening on URL\" and ends on SIGINT or SIGTERM. exit: 0 ended, 1 the address cannot be used, 2 bad usage or configuration\n\n")
+			"Prints \"listening on URL\" and ends on SIGINT or SIGTERM. exit: 0 ended, 2 bad usage or configuration, 3 the address cannot be used\n\n")
 		fs.PrintDefaults()
 	}
 	if err := fs.Parse(args); err != nil {

@@ -79,7 +79,7 @@ func (a *app) listen(ctx context.Context) error {
 	for _, addr := range []string{a.opts.addr, a.opts.idpAddr} {
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 		if err != nil {
-			return err
+			return outsideError{err}
 		}
 		a.listeners = append(a.listeners, l)
 	}

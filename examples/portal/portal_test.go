@@ -347,3 +347,13 @@ func TestIntegratedSignInFallsBackToTheForm(t *testing.T) {
 		}
 	}
 }
+
+// An address that cannot be taken is no mistake of the command line.
+func TestAddressInUse(t *testing.T) {
+	t.Parallel()
+	a := running(t, nil)
+	var out, errs strings.Builder
+	taken := strings.TrimPrefix(a.portalURL, "http://")
+	require.Equal(t, exitOutside, run(t.Context(), []string{"-addr", taken, "-idp-addr", "127.0.0.1:0"}, &out, &errs))
+	require.Contains(t, errs.String(), "address already in use")
+}
