@@ -13,6 +13,7 @@ import (
 
 	"github.com/adfedkit/adfedkit/internal/testscale"
 	"github.com/adfedkit/adfedkit/permissionset"
+	"github.com/adfedkit/adfedkit/permissionset/policy"
 )
 
 // bigOrganization has groups nested ten levels deep, as directories have them, and assignments mostly to groups.
@@ -161,4 +162,33 @@ func BenchmarkWhoCan(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(max(rows, 1)), "ns/row")
 		})
 	}
+	b.Run("naive, one user of 25000", func(b *testing.B) {
+		o := bigOrganization(25_000, 2500, 500, 200, 12_500)
+		for i := 0; b.Loop(); i++ {
+			naiveWhoCan(b, &o, o.Users[i%len(o.Users)].ID)
+		}
+	})
+}
+
+// naiveWhoCan is the plain loop for one user: all grants, and the policy of each parsed and decided anew.
+func naiveWhoCan(b *testing.B, o *permissionset.Organization, user string) (rows int) {
+	b.Helper()
+	for grant := range naiveGrants(o, user) {
+		for _, set := range o.PermissionSets {
+			if set.Name != grant[1] {
+				continue
+			}
+			doc, err := policy.Parse(permissionset.InlinePolicyText(set.InlinePolicy), policy.ParseOptions{Kind: policy.Identity})
+			if err != nil {
+				b.Fatal(err)
+			}
+			r := policy.Request{
+				Principal: "arn:aws:sts::" + grant[0] + ":assumed-role/r/s", Action: "s3:GetObject", Resource: "arn:aws:s3:::bucket/key", ResourceAccount: grant[0],
+			}
+			if policy.Decide(policy.Policies{Identity: []*policy.Document{doc}}, r, policy.Options{}).Decision == policy.Allowed {
+				rows++
+			}
+		}
+	}
+	return rows
 }
