@@ -172,10 +172,11 @@ func TestUnprovisionedForeignUserIsRefused(t *testing.T) {
 
 const orgWithApplication = `{"accounts":[{"id":"111122223333","name":"log-archive"}],"permissionSets":[],
 "users":[{"id":"u1","userName":"bob@example.com"}],"groups":[{"id":"g1","displayName":"CORP\\Engineering"}],
-"applications":[{"id":"wiki","name":"Wiki","samlEntityID":"urn:wiki"}],
-"applicationAssignments":[{"principalType":"GROUP","principalId":"g1","application":"wiki"}]}`
+"applications":[{"id":"wiki","name":"Wiki","samlEntityID":"urn:wiki"},{"id":"chat","name":"Chat","samlEntityID":"urn:chat"}],
+"applicationAssignments":[{"principalType":"GROUP","principalId":"g1","application":"wiki"},{"principalType":"USER","principalId":"u1","application":"chat"}]}`
 
-// Only assigned people get an assertion for an application; the others get no form at all.
+// Only assigned people get an assertion for an application; the others get no form at all, also when another application
+// is assigned to them, as to bob.
 func TestUnassignedApplicationIsRefused(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "org.json")
