@@ -19,6 +19,8 @@ var (
 	permissionSetARN  = regexp.MustCompile(`^arn:aws(-[a-z]+)*:sso:::permissionSet/(sso)?ins-[a-zA-Z0-9.-]{16}/ps-[a-zA-Z0-9./-]{16}$`)
 	instanceARN       = regexp.MustCompile(`^arn:aws(-[a-z]+)*:sso:::instance/(sso)?ins-[a-zA-Z0-9.-]{16}$`)
 	roleSuffix        = regexp.MustCompile(`^[0-9a-f]{16}$`)
+	arnPartition      = regexp.MustCompile(`^aws(-[a-z]+)*$`)
+	arnRegion         = regexp.MustCompile(`^[a-z]+(-[a-z]+)+-[0-9]+$`)
 )
 
 // ValidPermissionSetARN reports whether s is the ARN of a permission set.
@@ -77,7 +79,7 @@ func ParseRoleName(name string) (set, suffix string, ok bool) {
 // ParseRoleARN reads the ARN of a role of IAM Identity Center, or of a session of one.
 func ParseRoleARN(arn string) (Role, bool) {
 	f := strings.SplitN(arn, ":", 6)
-	if len(f) != 6 || f[0] != "arn" || f[3] != "" || !accountID(f[4]) {
+	if len(f) != 6 || f[0] != "arn" || !arnPartition.MatchString(f[1]) || f[3] != "" || !accountID(f[4]) {
 		return Role{}, false
 	}
 	r := Role{Partition: f[1], Account: f[4]}
@@ -88,9 +90,10 @@ func ParseRoleARN(arn string) (Role, bool) {
 		if !ok {
 			return Role{}, false
 		}
-		r.Region, name, ok = strings.Cut(rest, "/")
-		if !ok {
+		if r.Region, name, ok = strings.Cut(rest, "/"); !ok {
 			r.Region, name = "", rest
+		} else if !arnRegion.MatchString(r.Region) {
+			return Role{}, false
 		}
 	case "sts":
 		rest, ok := strings.CutPrefix(f[5], "assumed-role/")

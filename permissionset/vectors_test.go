@@ -142,12 +142,38 @@ func FuzzParseDuration(f *testing.F) {
 
 func FuzzParseRoleARN(f *testing.F) {
 	f.Add("arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/eu-west-2/AWSReservedSSO_X_1234567890abcdef")
+	f.Add("arn:aws-us-gov:sts::111122223333:assumed-role/AWSReservedSSO_X_1234567890abcdef/a:iam:b")
 	f.Fuzz(func(t *testing.T, s string) {
 		r, ok := permissionset.ParseRoleARN(s)
-		if ok && strings.Contains(s, ":iam:") && r.ARN() != s && r.Region != "us-east-1" {
+		if !ok {
+			return
+		}
+		role := !strings.HasPrefix(s, "arn:"+r.Partition+":sts:") // a session's ARN names no path, thus no region
+		if role && r.ARN() != s && r.Region != "us-east-1" {
 			t.Fatalf("%q is not %q", r.ARN(), s)
 		}
+		if again, ok := permissionset.ParseRoleARN(r.ARN()); !ok || again.Name() != r.Name() || again.Path() != r.Path() {
+			t.Fatalf("%q does not read back", r.ARN())
+		}
 	})
+}
+
+func TestForeignRoleARNs(t *testing.T) {
+	t.Parallel()
+	const name = "AWSReservedSSO_X_1234567890abcdef"
+	for _, s := range []string{
+		"arn::iam::111122223333:role/aws-reserved/sso.amazonaws.com/eu-west-2/" + name,
+		"arn:azure:iam::111122223333:role/aws-reserved/sso.amazonaws.com/" + name,
+		"arn:aws-:iam::111122223333:role/aws-reserved/sso.amazonaws.com/" + name,
+		"arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com//" + name,
+		"arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/EU/" + name,
+		"arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/eu-west-2/x/" + name,
+		"arn:aws:s3::111122223333:role/aws-reserved/sso.amazonaws.com/" + name,
+		"arn::sts::111122223333:assumed-role/" + name + "/alice",
+	} {
+		_, ok := permissionset.ParseRoleARN(s)
+		require.False(t, ok, s)
+	}
 }
 
 func TestARNs(t *testing.T) {
