@@ -87,6 +87,15 @@ func TestAssumeRefusals(t *testing.T) {
 			}
 		})
 	}
+	reword := func(old, new string) func(*sts.AssumeInput) { // for a message that nobody signed
+		return func(in *sts.AssumeInput) {
+			raw, err := base64.StdEncoding.DecodeString(in.SAMLAssertion)
+			if err != nil || !strings.Contains(string(raw), old) {
+				panic("the fixture does not hold " + old)
+			}
+			in.SAMLAssertion = base64.StdEncoding.EncodeToString([]byte(strings.Replace(string(raw), old, new, 1)))
+		}
+	}
 	roleIn := func(arn string) func(*sts.AssumeInput) { return func(in *sts.AssumeInput) { in.RoleARN = arn } }
 	for name, c := range map[string]struct {
 		m       message
@@ -116,6 +125,8 @@ func TestAssumeRefusals(t *testing.T) {
 		"audience":                  {m: edit(func(m *message) { m.audience = "urn:amazon:webservices:govcloud" }), code: "InvalidIdentityToken", message: "Response does not contain the required audience."},
 		"status, unsigned":          {m: edit(func(m *message) { m.status = "urn:oasis:names:tc:SAML:2.0:status:AuthnFailed" }), code: "IDPRejectedClaim", status: 403, message: "urn:oasis:names:tc:SAML:2.0:status:Responder urn:oasis:names:tc:SAML:2.0:status:AuthnFailed"},
 		"status, signed":            {m: edit(func(m *message) { m.status = "urn:oasis:names:tc:SAML:2.0:status:AuthnFailed"; m.signResponse = true }), code: "IDPRejectedClaim", status: 403},
+		"no assertion, no failure":  {m: edit(func(m *message) { m.status = "x" }), in: reword(`:status:Responder"><samlp:StatusCode Value="x"/></samlp:StatusCode>`, `:status:Success"/>`), code: "InvalidIdentityToken"},
+		"status, odd letters":       {m: edit(func(m *message) { m.status = "a&#10;b" }), code: "IDPRejectedClaim", status: 403, message: "urn:oasis:names:tc:SAML:2.0:status:Responder a b"},
 		"no name":                   {m: edit(func(m *message) { m.nameID = "" }), code: "AccessDenied", status: 403, message: "Not authorized to perform sts:AssumeRoleWithSAML"},
 		"no session name":           {m: good().set("RoleSessionName"), code: "InvalidIdentityToken", message: "RoleSessionName is required in AuthnResponse"},
 		"bad session name":          {m: good().set("RoleSessionName", "John Doe"), code: "InvalidIdentityToken", message: "RoleSessionName in AuthnResponse must match [a-zA-Z_0-9+=,.@-]{2,64}"},
@@ -320,6 +331,10 @@ func TestWire(t *testing.T) {
 		"short duration":  {with("DurationSeconds", "899"), "ValidationError", "Member must have value greater than or equal to 900"},
 		"long duration":   {with("DurationSeconds", "43201"), "ValidationError", "Member must have value less than or equal to 43200"},
 		"text duration":   {with("DurationSeconds", "1h"), "ValidationError", ""},
+		"no duration":     {with("DurationSeconds", "0"), "ValidationError", "Member must have value greater than or equal to 900"},
+		"no ARN":          {with("PrincipalArn", strings.Repeat("a", 40)), "InvalidIdentityToken", "Specified provider doesn&#39;t exist"},
+		"short policy":    {with("PolicyArns.member.1.arn", "arn:aws:iam::aws:p"), "ValidationError", "Member must have length between 20 and 2048"},
+		"long policy ARN": {with("PolicyArns.member.1.arn", "arn:aws:iam::aws:policy/"+strings.Repeat("x", 2048)), "ValidationError", "Member must have length between 20 and 2048"},
 		"huge duration":   {with("DurationSeconds", "99999999999999999999"), "ValidationError", ""},
 		"empty policy":    {with("Policy", ""), "ValidationError", ""},
 		"long policy":     {with("Policy", strings.Repeat("x", 2049)), "ValidationError", ""},
@@ -334,7 +349,10 @@ func TestWire(t *testing.T) {
 			require.Contains(t, body, c.message)
 		})
 	}
-	resp, _ := post(with("X", strings.Repeat("x", 1<<20)), "application/x-www-form-urlencoded")
+	resp, body := post(with("RoleArn", strings.Repeat("a", 40)), "application/x-www-form-urlencoded")
+	require.Equal(t, 403, resp.StatusCode, "text that is no ARN has no account")
+	require.Contains(t, body, "<Code>AccessDenied</Code>")
+	resp, _ = post(with("X", strings.Repeat("x", 1<<20)), "application/x-www-form-urlencoded")
 	require.Equal(t, http.StatusRequestEntityTooLarge, resp.StatusCode)
 	resp, _ = post(form, "application/json")
 	require.Equal(t, 400, resp.StatusCode)

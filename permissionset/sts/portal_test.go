@@ -137,6 +137,10 @@ func TestPortalRefusals(t *testing.T) {
 	require.JSONEq(t, `{}`, body)
 	resp, _ = w.portalGet(t, "tok", "/assignment/accounts")
 	require.Equal(t, http.StatusUnauthorized, resp.StatusCode)
+	w.tokens.Add("late", "bob", start().Add(time.Hour))
+	w.set(start().Add(time.Hour))
+	resp, _ = w.portalGet(t, "late", "/assignment/accounts")
+	require.Equal(t, http.StatusUnauthorized, resp.StatusCode, "a token ends without another one being added")
 	resp, _ = w.portalGet(t, "tok", "/logout")
 	require.Equal(t, http.StatusNotFound, resp.StatusCode)
 }

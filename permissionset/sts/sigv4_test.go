@@ -78,6 +78,21 @@ func TestGetCallerIdentity(t *testing.T) {
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			return r
 		}, "SignatureDoesNotMatch", 403},
+		"scope of another kind": {func() *http.Request {
+			r := w.signed(t, c, start(), "sts")
+			r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "/aws4_request,", "/aws5_request,", 1))
+			return r
+		}, "IncompleteSignature", 400},
+		"field twice": {func() *http.Request {
+			r := w.signed(t, c, start(), "sts")
+			r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), " Credential=", " Signature=0, Credential=", 1))
+			return r
+		}, "IncompleteSignature", 400},
+		"field too many": {func() *http.Request {
+			r := w.signed(t, c, start(), "sts")
+			r.Header.Set("Authorization", r.Header.Get("Authorization")+", Other=0")
+			return r
+		}, "IncompleteSignature", 400},
 		"query added": {func() *http.Request { r := w.signed(t, c, start(), "sts"); r.URL.RawQuery = "x=y"; return r }, "SignatureDoesNotMatch", 403},
 		"wrong body hash": {func() *http.Request {
 			r := w.signed(t, c, start(), "sts")
