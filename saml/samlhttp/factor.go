@@ -22,9 +22,13 @@ type SecondFactor interface {
 type FactorStep struct {
 	User         User
 	RelyingParty *saml.RelyingParty
+	Request      *saml.AuthnRequest // nil when nobody asked
 	Action       string
 	Hidden       []Field // contains a field that tells this step from others
 	Message      string
+	// Neutral takes back that this answer counts as a try: call it when the answer held nothing that could be guessed, as a choice
+	// between methods. It does nothing for a request that is no answer.
+	Neutral func()
 }
 
 // Methods of authentication as AD FS names them in the authnmethodsreferences claim.
@@ -70,8 +74,17 @@ const (
 	strengthFactors = 5
 )
 
-// classFor answers a RequestedAuthnContext (core 3.3.2.2.1): which class to state for what was proved, "" when it does not meet the
-// request. A class may be stated when what was proved is at least as strong.
+// classForMethods answers a RequestedAuthnContext (core 3.3.2.2.1): which class to state for the methods that were used, "" when they
+// do not meet the request. Who proved two factors has proved the first one too: a request for exactly that class is met.
+func classForMethods(req *saml.RequestedAuthnContext, methods []string) string {
+	class := classFor(req, contextClass(methods))
+	if class == "" && len(methods) > 1 {
+		class = classFor(req, methods[0])
+	}
+	return class
+}
+
+// classFor does the same for one class. A class may be stated when what was proved is at least as strong.
 func classFor(req *saml.RequestedAuthnContext, proved string) string {
 	if req == nil {
 		return proved

@@ -3,7 +3,9 @@ package samlhttp
 import (
 	"context"
 	"crypto/rand"
+	"log/slog"
 	"net/http"
+	"sync"
 )
 
 func (p *IdentityProvider) needsFactor(ctx context.Context, f *signInFlow, s IdentitySession) (bool, error) {
@@ -27,16 +29,21 @@ func (p *IdentityProvider) factorStep(w http.ResponseWriter, r *http.Request, f 
 		p.refuse(w, r, &SignInError{Reason: "cross_origin", Public: "The form was sent from another site."})
 		return
 	}
-	step := FactorStep{User: s.User, RelyingParty: f.accepted.RelyingParty, Action: f.action}
-	step.Hidden = append(append(step.Hidden, f.hidden...), Field{factorField, factorFieldValue})
 	name, source := s.User.UserName(), p.cfg.Source(r)
 	answer := r.PostForm.Get(factorField) == factorFieldValue
-	if answer && !p.cfg.Lockout.begin(name, source) {
+	if answer && !p.cfg.Lockout.beginFactor(name, source) {
+		p.cfg.Logger.LogAttrs(r.Context(), slog.LevelWarn, "second factor refused by the lock-out guard", slog.String("source", source))
 		p.form(w, r, f, name, lockedText)
 		return
 	}
+	step := FactorStep{User: s.User, RelyingParty: f.accepted.RelyingParty, Request: f.accepted.Request, Action: f.action, Neutral: func() {}}
+	step.Hidden = append(append(step.Hidden, f.hidden...), Field{factorField, factorFieldValue})
+	if answer {
+		step.Neutral = sync.OnceFunc(func() { p.cfg.Lockout.neutralFactor(name, source) })
+	}
 	method, err := p.cfg.SecondFactor.Serve(w, r, step)
 	if err != nil {
+		step.Neutral() // a failure says nothing about the answer
 		p.refuse(w, r, err)
 		return
 	}
@@ -44,7 +51,7 @@ func (p *IdentityProvider) factorStep(w http.ResponseWriter, r *http.Request, f 
 		return // the page is written
 	}
 	if answer {
-		p.cfg.Lockout.success(name, source)
+		p.cfg.Lockout.successFactor(name, source)
 	}
 	_ = p.sessions.Delete(r.Context(), id)
 	s.Methods, s.FactorPending = append(s.Methods[:1:1], method), false

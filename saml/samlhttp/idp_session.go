@@ -20,6 +20,7 @@ type IdentitySession struct {
 	Expires       time.Time
 	Participants  []Participant // relying parties that got an assertion in it
 	FactorPending bool          // the primary method is proved, a further one is not: not signed in yet
+	RequestID     string        // the request that the sign-in answered: only that one's ForceAuthn is met by it
 	Logout        *LogoutRun    // a logout that is going round
 }
 

@@ -24,6 +24,11 @@ type signInFlow struct {
 
 func (f *signInFlow) forced() bool { return f.accepted.Request != nil && f.accepted.Request.ForceAuthn }
 
+// fresh reports whether a session may answer this flow: with ForceAuthn only one whose sign-in was for this very request.
+func (f *signInFlow) fresh(s IdentitySession) bool {
+	return !f.forced() || s.RequestID == f.accepted.Request.ID
+}
+
 func (f *signInFlow) passive() bool { return f.accepted.Request != nil && f.accepted.Request.IsPassive }
 
 func (f *signInFlow) wanted() *saml.RequestedAuthnContext {
@@ -196,7 +201,7 @@ func (p *IdentityProvider) signIn(w http.ResponseWriter, r *http.Request, f *sig
 		p.refuse(w, r, &SignInError{Reason: "cross_origin", Public: "The form was sent from another site."})
 	case credentials:
 		p.password(w, r, f)
-	case known && factor:
+	case known && factor && f.fresh(s):
 		p.factorStep(w, r, f, id, s)
 	case known && !f.forced() && (!s.FactorPending || !f.passive()):
 		p.finish(w, r, f, id, s)
@@ -281,6 +286,9 @@ func (p *IdentityProvider) start(w http.ResponseWriter, r *http.Request, f *sign
 	oldID, old, err := p.session(r)
 	now := p.cfg.Now()
 	s := IdentitySession{User: user, AuthnInstant: now, Methods: []string{method}, Expires: now.Add(p.cfg.SessionLife)}
+	if f.accepted.Request != nil {
+		s.RequestID = f.accepted.Request.ID
+	}
 	if err == nil {
 		if old.User.UserName() == user.UserName() {
 			s.Participants = old.Participants // signing in anew must not lose whom to sign out later
@@ -323,7 +331,7 @@ func (p *IdentityProvider) finish(w http.ResponseWriter, r *http.Request, f *sig
 		p.factorStep(w, r, f, id, s)
 		return
 	}
-	class := classFor(f.wanted(), contextClass(s.Methods))
+	class := classForMethods(f.wanted(), s.Methods)
 	if class == "" {
 		p.status(w, r, f, saml.StatusResponder, saml.StatusNoAuthnContext)
 		return

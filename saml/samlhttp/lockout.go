@@ -19,6 +19,7 @@ type LockoutGuard struct {
 
 	mu       sync.Mutex // guards the maps
 	accounts map[string]*failures
+	factors  map[string]*failures // second factors by account: a right password must not forget wrong codes
 	sources  map[string]*failures
 }
 
@@ -44,7 +45,7 @@ func NewLockoutGuard(cfg LockoutConfig) *LockoutGuard {
 	if cfg.Window <= 0 {
 		cfg.Window = 15 * time.Minute
 	}
-	return &LockoutGuard{cfg: cfg, now: clock.Or(cfg.Now), accounts: map[string]*failures{}, sources: map[string]*failures{}}
+	return &LockoutGuard{cfg: cfg, now: clock.Or(cfg.Now), accounts: map[string]*failures{}, factors: map[string]*failures{}, sources: map[string]*failures{}}
 }
 
 func orDefault(n, def int) int {
@@ -82,6 +83,15 @@ func sourceKey(source string) string {
 // begin counts an attempt before it is made, so that many at once cannot all slip through; undo it with success. It reports
 // false when the limit is reached.
 func (g *LockoutGuard) begin(userName, source string) bool {
+	return g.beginIn(g.accounts, userName, source)
+}
+
+// beginFactor does the same for an answer to the second factor.
+func (g *LockoutGuard) beginFactor(userName, source string) bool {
+	return g.beginIn(g.factors, userName, source)
+}
+
+func (g *LockoutGuard) beginIn(accounts map[string]*failures, userName, source string) bool {
 	now := g.now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -89,7 +99,7 @@ func (g *LockoutGuard) begin(userName, source string) bool {
 	if s == nil || s.n >= g.cfg.PerSource {
 		return false // before an account is noted: one address cannot fill the table
 	}
-	a := g.entry(g.accounts, accountKey(userName), now)
+	a := g.entry(accounts, accountKey(userName), now)
 	if a == nil || a.n >= g.cfg.PerAccount {
 		return false
 	}
@@ -99,20 +109,32 @@ func (g *LockoutGuard) begin(userName, source string) bool {
 }
 
 // success forgets the failures of the account; the address keeps its earlier ones, minus this attempt.
-func (g *LockoutGuard) success(userName, source string) {
+func (g *LockoutGuard) success(userName, source string) { g.successIn(g.accounts, userName, source) }
+
+func (g *LockoutGuard) successFactor(userName, source string) {
+	g.successIn(g.factors, userName, source)
+}
+
+func (g *LockoutGuard) successIn(accounts map[string]*failures, userName, source string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	delete(g.accounts, accountKey(userName))
+	delete(accounts, accountKey(userName))
 	if s := g.sources[sourceKey(source)]; s != nil && s.n > 0 {
 		s.n--
 	}
 }
 
 // neutral takes an attempt back that said nothing about the password: the directory was not reached.
-func (g *LockoutGuard) neutral(userName, source string) {
+func (g *LockoutGuard) neutral(userName, source string) { g.neutralIn(g.accounts, userName, source) }
+
+func (g *LockoutGuard) neutralFactor(userName, source string) {
+	g.neutralIn(g.factors, userName, source)
+}
+
+func (g *LockoutGuard) neutralIn(accounts map[string]*failures, userName, source string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, f := range []*failures{g.accounts[accountKey(userName)], g.sources[sourceKey(source)]} {
+	for _, f := range []*failures{accounts[accountKey(userName)], g.sources[sourceKey(source)]} {
 		if f != nil && f.n > 0 {
 			f.n--
 		}
