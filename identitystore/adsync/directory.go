@@ -23,8 +23,10 @@ type DirectoryConfig struct {
 
 	Mapping *Mapping         // nil means the default mapping; must be as in the engine's configuration
 	Now     func() time.Time // for accounts that expire; nil means the system clock
-	// Mode says how changes are told; zero means by update sequence numbers. DirSync needs the right to replicate
-	// changes, reads the domain once more at each full run, and tells a change of a big group without its whole list.
+	// Mode says how changes are told; zero means by update sequence numbers, with the DirSync control for changed members
+	// as far as our account may read them: no special right is needed, and a change of a big group comes without its whole
+	// list. A server that refuses the control is asked for whole lists. [directory.DirSync] asks for everything in that
+	// way, which needs the right to replicate changes.
 	Mode directory.ChangeMode
 }
 

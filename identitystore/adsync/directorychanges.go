@@ -16,8 +16,7 @@ import (
 type ChangeReader interface {
 	DirectoryReader
 	Changes(ctx context.Context, q directory.ChangeQuery, from directory.Cursor) (*directory.ChangeSet, directory.Cursor, error)
-	CursorAt(q directory.ChangeQuery, w directory.Watermark) directory.Cursor
-	ServerInfo(ctx context.Context, domain string) (directory.ServerInfo, error)
+	Now(ctx context.Context, q directory.ChangeQuery) (directory.Cursor, error)
 	Search(ctx context.Context, q directory.Query) iter.Seq2[*directory.Entry, error]
 }
 
@@ -27,11 +26,22 @@ type changing struct {
 	client ChangeReader
 }
 
+// cursors are where the changes of one domain go on. With sequence numbers a changed group says nothing about its
+// members but the whole list; Links asks for the changed members alone, where the server tells them.
+type cursors struct {
+	Objects directory.Cursor `json:"objects"`
+	Links   directory.Cursor `json:"links,omitzero"`
+}
+
 // query asks for every user, group and container: scope is decided here, so that nothing leaves a filter unseen.
-func (s *changing) query(domain string) directory.ChangeQuery {
+func (s *changing) query(domain string, members bool) directory.ChangeQuery {
 	attrs := append(s.cfg.Mapping.LDAPAttributes(), s.extra()...)
+	attrs = append(attrs, "primaryGroupID", "name", "parentGUID")
+	if members {
+		attrs = append(attrs, "member")
+	}
 	return directory.ChangeQuery{
-		Domain: domain, Mode: s.cfg.Mode, Attributes: append(attrs, "primaryGroupID", "name", "parentGUID", "member"),
+		Domain: domain, Mode: s.cfg.Mode, Attributes: attrs,
 		Filter: directory.Or(
 			directory.Eq("objectClass", "user"), directory.Eq("objectClass", "group"),
 			directory.Eq("objectClass", "organizationalUnit"), directory.Eq("objectClass", "container"),
@@ -39,48 +49,64 @@ func (s *changing) query(domain string) directory.ChangeQuery {
 	}
 }
 
-// Mark notes where each domain stands. With DirSync that takes a read of the whole domain; its answer is not used.
+// linkQuery asks for changed members only, as far as our account may read them: that needs no special right.
+func (s *changing) linkQuery(domain string) directory.ChangeQuery {
+	return directory.ChangeQuery{
+		Domain: domain, Mode: directory.DirSync, ObjectSecurity: true, Attributes: []string{"member"}, Filter: directory.Eq("objectClass", "group"),
+	}
+}
+
+// Mark notes where each domain stands. It reads no objects.
 func (s *changing) Mark(ctx context.Context) (string, error) {
-	out := map[string]directory.Cursor{}
+	out := map[string]cursors{}
 	for _, d := range s.cfg.Domains {
-		q := s.query(d)
-		if s.cfg.Mode == directory.DirSync {
-			_, next, err := s.client.Changes(ctx, q, directory.Cursor{})
-			if errors.Is(err, directory.ErrServerChanged) { // a connection was older than the database: the next one is not
-				_, next, err = s.client.Changes(ctx, q, directory.Cursor{})
-			}
-			if err != nil {
-				return "", err
-			}
-			out[d] = next
-			continue
+		at, err := s.mark(ctx, d)
+		if errors.Is(err, directory.ErrServerChanged) { // a connection was older than the database: the next one is not
+			at, err = s.mark(ctx, d)
 		}
-		info, err := s.client.ServerInfo(ctx, d)
+		if errors.Is(err, directory.ErrFullReadNeeded) {
+			return "", nil // no Active Directory: it cannot tell
+		}
 		if err != nil {
 			return "", err
 		}
-		if info.ID.IsZero() {
-			return "", nil // no Active Directory: it cannot tell
-		}
-		out[d] = s.client.CursorAt(q, directory.Watermark{Domain: d, Server: info.ID, USN: info.HighestUSN})
+		out[d] = at
 	}
 	text, err := json.Marshal(out)
 	return string(text), err
 }
 
+func (s *changing) mark(ctx context.Context, domain string) (at cursors, err error) {
+	if s.cfg.Mode == directory.ByUSN {
+		if at.Links, err = s.client.Now(ctx, s.linkQuery(domain)); refused(err) {
+			at.Links, err = directory.Cursor{}, nil
+		}
+	}
+	if err == nil {
+		at.Objects, err = s.client.Now(ctx, s.query(domain, at.Links.IsZero()))
+	}
+	return at, err
+}
+
+// refused reports whether the server answered that it does not do this for us.
+func refused(err error) bool {
+	_, ok := errors.AsType[*directory.ResultError](err)
+	return ok
+}
+
 // Changes asks every domain what happened since the mark.
 func (s *changing) Changes(ctx context.Context, since string) (*Delta, error) {
-	var from map[string]directory.Cursor
+	var from map[string]cursors
 	if json.Unmarshal([]byte(since), &from) != nil || len(from) != len(s.cfg.Domains) {
 		return nil, ErrFullRead
 	}
-	out, next := &Delta{}, map[string]directory.Cursor{}
+	out, next := &Delta{}, map[string]cursors{}
 	for _, d := range s.cfg.Domains {
-		cursor, ok := from[d]
-		if !ok || cursor.IsZero() {
+		at, ok := from[d]
+		if !ok || at.Objects.IsZero() {
 			return nil, ErrFullRead
 		}
-		set, after, err := s.client.Changes(ctx, s.query(d), cursor)
+		after, err := s.changed(ctx, d, at, out)
 		if errors.Is(err, directory.ErrFullReadNeeded) || errors.Is(err, directory.ErrServerChanged) {
 			return nil, ErrFullRead
 		}
@@ -88,16 +114,52 @@ func (s *changing) Changes(ctx context.Context, since string) (*Delta, error) {
 			return nil, err
 		}
 		next[d] = after
-		if err := s.translate(ctx, d, set, out); err != nil {
-			return nil, err
-		}
 	}
 	text, err := json.Marshal(next)
 	out.Mark = string(text)
 	return out, err
 }
 
-func (s *changing) translate(ctx context.Context, domain string, set *directory.ChangeSet, out *Delta) error {
+// changed adds the changes of one domain. Members are asked first: whoever comes into a group between the two questions
+// is told by the next answer.
+func (s *changing) changed(ctx context.Context, domain string, at cursors, out *Delta) (next cursors, err error) {
+	if !at.Links.IsZero() {
+		var set *directory.ChangeSet
+		if set, next.Links, err = s.client.Changes(ctx, s.linkQuery(domain), at.Links); err != nil {
+			if refused(err) {
+				err = ErrFullRead // no longer: the next full read finds another way
+			}
+			return next, err
+		}
+		if err := addLinks(set, out); err != nil {
+			return next, err
+		}
+	}
+	set, after, err := s.client.Changes(ctx, s.query(domain, at.Links.IsZero()), at.Objects)
+	if err != nil {
+		return next, err
+	}
+	next.Objects = after
+	return next, s.translate(ctx, domain, set, out, at.Links.IsZero())
+}
+
+// addLinks takes changed members.
+func addLinks(set *directory.ChangeSet, out *Delta) error {
+	for _, l := range set.Links {
+		added, err := guids(l.Added)
+		if err != nil {
+			return err
+		}
+		removed, err := guids(l.Removed)
+		if err != nil {
+			return err
+		}
+		out.Members = append(out.Members, MemberDelta{Group: l.Group, Added: added, Removed: removed, Whole: l.Whole})
+	}
+	return nil
+}
+
+func (s *changing) translate(ctx context.Context, domain string, set *directory.ChangeSet, out *Delta, members bool) error {
 	var again []string
 	for _, c := range set.Changed {
 		switch c.Entry.Kind {
@@ -113,20 +175,12 @@ func (s *changing) translate(ctx context.Context, domain string, set *directory.
 			again = append(again, c.Entry.GUID)
 			continue
 		}
-		if err := s.whole(c.Entry, out); err != nil {
+		if err := s.whole(c.Entry, out, members); err != nil {
 			return err
 		}
 	}
-	for _, l := range set.Links {
-		added, err := guids(l.Added)
-		if err != nil {
-			return err
-		}
-		removed, err := guids(l.Removed)
-		if err != nil {
-			return err
-		}
-		out.Members = append(out.Members, MemberDelta{Group: l.Group, Added: added, Removed: removed, Whole: l.Whole})
+	if err := addLinks(set, out); err != nil {
+		return err
 	}
 	for _, e := range set.Deleted {
 		out.Deleted = append(out.Deleted, e.GUID)
@@ -134,10 +188,10 @@ func (s *changing) translate(ctx context.Context, domain string, set *directory.
 	return s.again(ctx, domain, again, out)
 }
 
-// whole takes an entry with all its attributes, the member list of a group among them.
-func (s *changing) whole(e *directory.Entry, out *Delta) error {
+// whole takes an entry with all its attributes, the member list of a group among them if it was asked.
+func (s *changing) whole(e *directory.Entry, out *Delta, members bool) error {
 	s.entry(e, out)
-	if e.Kind != directory.KindGroup {
+	if e.Kind != directory.KindGroup || !members {
 		return nil
 	}
 	var list []directory.ExtendedDN
@@ -148,11 +202,11 @@ func (s *changing) whole(e *directory.Entry, out *Delta) error {
 		}
 		list = append(list, x)
 	}
-	members, err := guids(list)
+	all, err := guids(list)
 	if err != nil {
 		return err
 	}
-	out.Members = append(out.Members, MemberDelta{Group: e.GUID, Added: members, Whole: true})
+	out.Members = append(out.Members, MemberDelta{Group: e.GUID, Added: all, Whole: true})
 	return nil
 }
 
