@@ -10,7 +10,7 @@ import (
 type Path struct {
 	URN    string
 	Attr   string
-	Filter Expr // paths of PATCH only
+	Filter Expr // in paths of PATCH, and behind a value path in tolerant filters
 	Sub    string
 }
 
@@ -124,7 +124,14 @@ func Walk(e Expr, f func(Expr)) {
 		Walk(x.X, f)
 	case *ValuePath:
 		Walk(x.Filter, f)
-	case *Compare, *Present:
+	case *Compare:
+		if x.Path.Filter != nil {
+			Walk(x.Path.Filter, f)
+		}
+	case *Present:
+		if x.Path.Filter != nil {
+			Walk(x.Path.Filter, f)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package scimfilter
 import (
 	"encoding/json"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,9 +31,11 @@ func check(e Expr, resolve resolver) error {
 	case *Not:
 		return check(x.X, resolve)
 	case *Present:
-		if _, _, ok := resolve(x.Path); !ok {
+		attr, _, ok := resolve(x.Path)
+		if !ok {
 			return invalidFilter("the filter names an unknown attribute")
 		}
+		return checkBehind(x.Path, attr)
 	case *Compare:
 		return checkCompare(x, resolve)
 	case *ValuePath:
@@ -53,10 +56,21 @@ func CheckElement(e Expr, attr *Attribute) error {
 	})
 }
 
+// checkBehind checks the filter in a path whose comparison stands behind it.
+func checkBehind(p Path, attr *Attribute) error {
+	if p.Filter == nil {
+		return nil
+	}
+	return CheckElement(p.Filter, attr)
+}
+
 func checkCompare(x *Compare, resolve resolver) error { //nolint:cyclop // one list of checks
 	attr, sub, ok := resolve(x.Path)
 	if !ok {
 		return invalidFilter("the filter names an unknown attribute")
+	}
+	if err := checkBehind(x.Path, attr); err != nil {
+		return err
 	}
 	d := leaf(attr, sub)
 	if d == nil {
@@ -115,6 +129,11 @@ func EvalElement(e Expr, attr *Attribute, element any) bool {
 		d := attr.Sub(p.Attr)
 		if d == nil && strings.EqualFold(p.Attr, "value") {
 			d = attr
+		}
+		if p.Sub != "" && d != nil { // only an open schema gets here
+			inner, _ := v.(map[string]any)
+			v, _ = Member(inner, p.Sub)
+			d = d.Sub(p.Sub)
 		}
 		return flat(v), d
 	})
@@ -187,6 +206,9 @@ func values(s *Schema, resource map[string]any, p Path) ([]any, *Attribute) {
 	}
 	v, _ := Member(at, p.Attr)
 	list := flat(v)
+	if p.Filter != nil {
+		list = slices.DeleteFunc(slices.Clone(list), func(e any) bool { return !EvalElement(p.Filter, attr, e) })
+	}
 	if sub == nil {
 		return list, attr
 	}

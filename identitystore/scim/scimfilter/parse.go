@@ -18,8 +18,9 @@ const (
 // Parse reads a filter, strictly.
 func Parse(s string) (Expr, error) { return parse(s, false) }
 
-// ParseTolerant reads a filter and accepts what clients are known to send besides: an unquoted word after eq, and not
-// without parentheses.
+// ParseTolerant reads a filter and accepts what clients are known to send besides: an unquoted word after eq, not
+// without parentheses, no space before a quoted value, and a comparison behind a value path
+// (emails[type eq "work"].value eq "x"), whose Path then has a Filter.
 func ParseTolerant(s string) (Expr, error) { return parse(s, true) }
 
 func parse(s string, tolerant bool) (Expr, error) {
@@ -46,6 +47,7 @@ type parser struct {
 	i        int
 	count    int
 	tolerant bool
+	inside   bool // between brackets, where the grammar has no further ones
 }
 
 func (p *parser) fail(what string) error {
@@ -105,7 +107,7 @@ func (p *parser) unary(depth int) (Expr, error) {
 	at := p.i
 	if p.keyword("not") {
 		p.space()
-		if p.tolerant || p.i < len(p.s) && p.s[p.i] == '(' {
+		if p.i < len(p.s) && p.s[p.i] == '(' || p.tolerant && !p.comparison() {
 			x, err := p.unary(depth + 1)
 			if err != nil {
 				return nil, err
@@ -123,6 +125,26 @@ func (p *parser) unary(depth int) (Expr, error) {
 		return x, p.expect(')')
 	}
 	return p.attribute(depth)
+}
+
+// comparison reports whether an operator and a value follow, as behind an attribute that is called "not". It does not
+// move.
+func (p *parser) comparison() bool {
+	at := p.i
+	defer func() { p.i = at }()
+	op := strings.ToLower(p.letters())
+	if op == "pr" {
+		return true
+	}
+	if !slices.Contains(operators, op) || p.i >= len(p.s) || p.s[p.i] != ' ' {
+		return false
+	}
+	p.space()
+	if p.i < len(p.s) && p.s[p.i] == '"' {
+		return true
+	}
+	next := strings.ToLower(p.letters()) // what follows is an operator if "eq" is the attribute
+	return next != "pr" && !slices.Contains(operators, next)
 }
 
 func (p *parser) expect(c byte) error {
@@ -145,12 +167,14 @@ func (p *parser) attribute(depth int) (Expr, error) {
 		return nil, p.fail("an attribute is expected")
 	}
 	if p.i < len(p.s) && p.s[p.i] == '[' {
-		p.i++
-		x, err := p.or(depth + 1)
+		x, err := p.brackets(depth)
 		if err != nil {
 			return nil, err
 		}
-		return &ValuePath{path, x}, p.expect(']')
+		if !p.tolerant || !p.behind(&path) {
+			return &ValuePath{path, x}, nil
+		}
+		path.Filter = x
 	}
 	if p.i >= len(p.s) || p.s[p.i] != ' ' {
 		return nil, p.fail("an operator is expected")
@@ -163,11 +187,48 @@ func (p *parser) attribute(depth int) (Expr, error) {
 	if !slices.Contains(operators, op) {
 		return nil, p.fail("an operator is expected")
 	}
-	if p.i >= len(p.s) || p.s[p.i] != ' ' {
+	if p.i >= len(p.s) || p.s[p.i] != ' ' && (!p.tolerant || p.s[p.i] != '"') {
 		return nil, p.fail("a value is expected")
 	}
 	p.space()
 	return p.compare(path, op)
+}
+
+// brackets reads the filter of a value path.
+func (p *parser) brackets(depth int) (Expr, error) {
+	if p.inside {
+		return nil, p.fail("brackets inside brackets")
+	}
+	p.inside = true
+	p.i++
+	x, err := p.or(depth + 1)
+	if err != nil {
+		return nil, err
+	}
+	p.inside = false
+	return x, p.expect(']')
+}
+
+// behind reports whether a sub-attribute or a comparison stands behind the brackets of a value path, and reads the
+// sub-attribute.
+func (p *parser) behind(path *Path) bool {
+	at := p.i
+	if p.i < len(p.s) && p.s[p.i] == '.' && path.Sub == "" {
+		p.i++
+		if sub := p.word(); isName(sub) {
+			path.Sub = sub
+			return true
+		}
+		p.i = at
+		return false
+	}
+	if p.i >= len(p.s) || p.s[p.i] != ' ' {
+		return false
+	}
+	defer func() { p.i = at }()
+	p.space()
+	op := strings.ToLower(p.letters())
+	return op == "pr" || slices.Contains(operators, op)
 }
 
 func (p *parser) compare(path Path, op string) (Expr, error) {
@@ -307,6 +368,7 @@ func ParsePath(s string, tolerant bool) (Path, error) {
 		return Path{}, invalidPath("unexpected text in the path")
 	}
 	p.i++
+	p.inside = true
 	f, err := p.or(1)
 	if err != nil {
 		return Path{}, err

@@ -303,7 +303,7 @@ func (t *target) part(remove bool) error {
 }
 
 func (t *target) partValue(remove bool) (any, error) {
-	if remove {
+	if remove && (t.step.Op != "remove" || !t.step.sub.MultiValued) {
 		return nil, nil //nolint:nilnil // nothing to set
 	}
 	return normalize(t.step.sub, t.step.Value, t.mode)
@@ -314,11 +314,31 @@ func (t *target) setPart(m map[string]any, v any, remove bool) {
 	if t.step.sub.Type == scimfilter.Any {
 		_, key = scimfilter.Member(m, t.step.Path.Sub)
 	}
-	if remove || scimfilter.Unassigned(v) {
+	list, isList := m[key].([]any)
+	given, givesList := v.([]any)
+	switch {
+	case remove && t.step.sub.MultiValued && t.step.HasValue && t.step.Value != nil: // an empty list names none
+		v = slices.DeleteFunc(slices.Clone(list), func(e any) bool { return contains(given, e) })
+	case remove:
+		v = nil
+	case t.step.Op == "add" && t.step.sub.MultiValued && isList && givesList:
+		list = slices.Clone(list)
+		for _, e := range given {
+			if !contains(list, e) {
+				list = append(list, e)
+			}
+		}
+		v = list
+	}
+	if scimfilter.Unassigned(v) {
 		delete(m, key)
 	} else {
 		m[key] = v
 	}
+}
+
+func contains(list []any, e any) bool {
+	return slices.ContainsFunc(list, func(o any) bool { return reflect.DeepEqual(o, e) })
 }
 
 // edit changes a part of the elements that match, and drops those of which nothing is left.
@@ -344,11 +364,11 @@ func (t *target) filtered(remove bool) error {
 	match := func(e any) bool { return scimfilter.EvalElement(st.Path.Filter, st.attr, e) }
 	list := t.list()
 	found := slices.ContainsFunc(list, match)
-	if !found && remove {
-		if t.mode == Strict && st.Op == "remove" {
+	if !found && (remove || scimfilter.Unassigned(st.Value)) {
+		if t.mode == Strict && st.Op != "add" {
 			return refuse(noTarget, "no element matches the filter")
 		}
-		return nil
+		return nil // there is nothing to take away
 	}
 	if !found {
 		e, ok := t.create()

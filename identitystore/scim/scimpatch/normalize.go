@@ -130,8 +130,8 @@ func isPrimary(v any) bool {
 
 // element checks one value.
 func element(d *scimfilter.Attribute, v any, mode Mode) (any, error) {
-	if v == nil {
-		return nil, nil //nolint:nilnil // null is no value
+	if _, isObject := v.(map[string]any); scimfilter.Unassigned(v) && (d.Type != scimfilter.Complex || !isObject) {
+		return nil, nil //nolint:nilnil // null, [] and {} are no value (RFC 7643 section 2.5)
 	}
 	switch d.Type {
 	case scimfilter.Boolean:
