@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/adfedkit/adfedkit/internal/fold"
+	"github.com/adfedkit/adfedkit/internal/observe"
 	"github.com/adfedkit/adfedkit/internal/secret"
 	"github.com/adfedkit/adfedkit/internal/sid"
 )
@@ -16,7 +17,9 @@ import (
 // up first, so that the password is sent to one domain only, in a form that names exactly one account. [StateActive] with a
 // nil error means accepted. A refusal is a [*BindError] with its State beside the same state; every other error says
 // nothing about the password. An empty password is refused and nothing is sent.
-func (c *Client) VerifyPassword(ctx context.Context, name string, password []byte) (AccountState, error) {
+func (c *Client) VerifyPassword(ctx context.Context, name string, password []byte) (state AccountState, err error) {
+	ctx, end := observe.Start(ctx, c.cfg.Observer, "directory.verify_password")
+	defer func() { end(outcome(err)) }()
 	refused := &BindError{Code: codeInvalidCreds, State: StateBadCredentials}
 	if len(password) == 0 {
 		return refused.State, refused

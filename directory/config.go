@@ -23,6 +23,7 @@ type Config struct {
 	Resolver Resolver                                                          // for Domain.Discover; nil means net.DefaultResolver
 	Now      func() time.Time                                                  // nil means the system clock
 	Logger   *slog.Logger                                                      // nil means no logging
+	Observer Observer                                                          // of "directory.connect", "directory.search", "directory.read_scope", "directory.verify_password"; nil means none
 }
 
 // A Domain says how one Active Directory domain is reached. DNS, Bind and one of Servers and Discover are required.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/adfedkit/adfedkit/internal/observe"
 )
 
 // Rest times of a server that failed: doubling from the first to the second.
@@ -69,7 +71,9 @@ func (s *server) checkout(ctx context.Context) (*conn, error) {
 	if c := s.takeIdle(); c != nil {
 		return c, nil
 	}
-	c, err := s.open(ctx, s.dom.cfg.Bind)
+	octx, end := observe.Start(ctx, s.dom.client.cfg.Observer, "directory.connect")
+	c, err := s.open(octx, s.dom.cfg.Bind)
+	end(outcome(err))
 	if err == nil {
 		s.noteSuccess()
 		return c, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/adfedkit/adfedkit/internal/ldapwire"
+	"github.com/adfedkit/adfedkit/internal/observe"
 )
 
 // A SearchScope says how deep a search goes (RFC 4511 section 4.5.1.2).
@@ -104,7 +105,15 @@ func collect(seq iter.Seq2[*Entry, error]) ([]*Entry, error) {
 // errStop says that the consumer broke off.
 var errStop = errors.New("directory: consumer stopped")
 
-func (d *domain) searchOnce(ctx context.Context, q Query, yield func(*Entry, error) bool) error {
+func (d *domain) searchOnce(ctx context.Context, q Query, yield func(*Entry, error) bool) (err error) {
+	ctx, end := observe.Start(ctx, d.client.cfg.Observer, "directory.search")
+	defer func() {
+		if errors.Is(err, errStop) {
+			end(observe.OK)
+			return
+		}
+		end(outcome(err))
+	}()
 	c, err := d.checkout(ctx)
 	if err != nil {
 		return err

@@ -28,8 +28,9 @@ type Config struct {
 	// AllowUnmappedWrites lets verbs write attributes of a directory's record that the directory does not own.
 	AllowUnmappedWrites bool
 
-	Now    func() time.Time // nil means the system clock
-	Logger *slog.Logger     // nil means no logging
+	Now      func() time.Time // nil means the system clock
+	Logger   *slog.Logger     // nil means no logging
+	Observer Observer         // of "identitystore.sign_in" and "identitystore.update", a transaction that writes; nil means none
 }
 
 const (

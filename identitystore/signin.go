@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/adfedkit/adfedkit/internal/fold"
+	"github.com/adfedkit/adfedkit/internal/observe"
 )
 
 // SignIn is a successful authentication: who it was, and what the source says of the person. The authentication itself
@@ -38,12 +39,14 @@ type SignInResult struct {
 // SignIn finds the user of a successful authentication, refreshes the mapped attributes and nothing else, and creates
 // the record when it is missing and Create is set. A record created here has no memberships; the next synchronisation
 // that sees the object in scope adopts it, with its id. [ErrDisabled] refuses a user who is disabled.
-func (s *Service) SignIn(ctx context.Context, in SignIn) (SignInResult, error) {
+func (s *Service) SignIn(ctx context.Context, in SignIn) (res SignInResult, err error) {
+	ctx, end := observe.Start(ctx, s.cfg.Observer, "identitystore.sign_in")
+	defer func() { end(outcome(err)) }()
 	if in.GUID == "" && in.SID == "" && in.UserName == "" {
 		return SignInResult{}, invalid("userName", ReasonRequired, "is required")
 	}
 	var out SignInResult
-	err := s.Update(ctx, Author{Actor: "sign-in"}, func(tx *Tx) error {
+	err = s.Update(ctx, Author{Actor: "sign-in"}, func(tx *Tx) error {
 		out = SignInResult{}
 		u, err := tx.signInUser(ctx, in)
 		if errors.Is(err, ErrNotFound) {

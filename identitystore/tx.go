@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/adfedkit/adfedkit/internal/fold"
+	"github.com/adfedkit/adfedkit/internal/observe"
 )
 
 // Author says who writes, for the audit fields and the change feed.
@@ -41,7 +42,9 @@ type Tx struct {
 
 // Update calls f in a transaction and commits if f and the final checks succeed. f may be called more than once: it
 // must not change anything outside.
-func (s *Service) Update(ctx context.Context, by Author, f func(*Tx) error) error {
+func (s *Service) Update(ctx context.Context, by Author, f func(*Tx) error) (err error) {
+	ctx, end := observe.Start(ctx, s.cfg.Observer, "identitystore.update")
+	defer func() { end(outcome(err)) }()
 	return s.cfg.Store.Update(ctx, s.cfg.Tenant, func(raw Txn) error {
 		tx := &Tx{
 			Reader: raw, raw: raw, s: s, author: by, now: s.Now(),

@@ -15,6 +15,7 @@ import (
 	"github.com/adfedkit/adfedkit/internal/fold"
 	"github.com/adfedkit/adfedkit/internal/krb/etype"
 	"github.com/adfedkit/adfedkit/internal/krb/wire"
+	"github.com/adfedkit/adfedkit/internal/observe"
 )
 
 // ChannelBindingPolicy says how strictly channel bindings (RFC 5929) are compared.
@@ -48,6 +49,7 @@ type AcceptorConfig struct {
 	PAC            PACPolicy
 	Now            func() time.Time // nil means the system clock
 	Logger         *slog.Logger     // nil means no logging
+	Observer       Observer         // of "kerberos.accept"; nil means none
 	LogPrincipals  bool             // names of clients in the log
 }
 
@@ -123,6 +125,8 @@ func NewAcceptor(cfg AcceptorConfig) (*Acceptor, error) { //nolint:cyclop // one
 // Accept verifies a SPNEGO token (RFC 4178) or a bare Kerberos GSS-API token (RFC 4121). The error is an [AuthError]
 // with [ReasonTicketRejected], a [ContinueError], or an error of the context.
 func (a *Acceptor) Accept(ctx context.Context, token []byte, in AcceptInput) (acc *Accepted, err error) {
+	ctx, end := observe.Start(ctx, a.cfg.Observer, "kerberos.accept")
+	defer func() { end(outcome(err)) }()
 	defer a.finish(ctx, &acc, &err)
 	inner, n, err := unwrapToken(token)
 	if err != nil {
@@ -158,6 +162,8 @@ func (a *Acceptor) Accept(ctx context.Context, token []byte, in AcceptInput) (ac
 
 // AcceptAPReq verifies a raw AP-REQ (RFC 4120 3.2.3) without GSS-API framing. Reply is a raw AP-REP.
 func (a *Acceptor) AcceptAPReq(ctx context.Context, msg []byte, in AcceptInput) (acc *Accepted, err error) {
+	ctx, end := observe.Start(ctx, a.cfg.Observer, "kerberos.accept")
+	defer func() { end(outcome(err)) }()
 	defer a.finish(ctx, &acc, &err)
 	if len(msg) > maxToken {
 		return nil, rejectTicket("too long", nil)

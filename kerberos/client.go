@@ -32,6 +32,7 @@ type ClientConfig struct {
 	MaxSkew       time.Duration // 0 means 5 minutes
 	Now           func() time.Time
 	Logger        *slog.Logger
+	Observer      Observer // of "kerberos.exchange"; nil means none
 }
 
 // Client gets tickets for one principal and keeps them until they end. Concurrent requests for one service make one
@@ -53,7 +54,7 @@ type Client struct {
 // NewClient checks the configuration. It does not dial.
 func NewClient(cfg ClientConfig) (*Client, error) {
 	cfg.Now, cfg.Logger = clock.Or(cfg.Now), loggerOr(cfg.Logger)
-	e, err := newEngine(cfg.Realms, cfg.Network, enginePolicy{cfg.EncTypes, cfg.AllowRC4, cfg.MaxIterations, cfg.MaxSkew}, cfg.Now, cfg.Logger)
+	e, err := newEngine(cfg.Realms, cfg.Network, enginePolicy{cfg.EncTypes, cfg.AllowRC4, cfg.MaxIterations, cfg.MaxSkew}, cfg.Now, cfg.Logger, cfg.Observer)
 	if err != nil {
 		return nil, err
 	}

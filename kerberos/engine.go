@@ -47,7 +47,7 @@ type enginePolicy struct {
 	skew     time.Duration
 }
 
-func newEngine(realms []Realm, net NetworkConfig, p enginePolicy, now func() time.Time, log *slog.Logger) (*engine, error) {
+func newEngine(realms []Realm, net NetworkConfig, p enginePolicy, now func() time.Time, log *slog.Logger, obs Observer) (*engine, error) {
 	table, err := newRealmTable(realms)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func newEngine(realms []Realm, net NetworkConfig, p enginePolicy, now func() tim
 	}
 	setDefault(&p.maxIter, defaultIter)
 	setDefault(&p.skew, defaultSkew)
-	n, err := newNetwork(net, now, log)
+	n, err := newNetwork(net, now, log, obs)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/adfedkit/adfedkit/internal/krb/wire"
+	"github.com/adfedkit/adfedkit/internal/observe"
 )
 
 // NetworkConfig says how KDCs are reached. The zero value is TCP with the defaults below.
@@ -48,6 +49,7 @@ type network struct {
 	cfg NetworkConfig
 	now func() time.Time
 	log *slog.Logger
+	obs Observer
 	srv *discovery
 
 	mu     sync.Mutex
@@ -61,7 +63,7 @@ type health struct {
 	probing  bool
 }
 
-func newNetwork(cfg NetworkConfig, now func() time.Time, log *slog.Logger) (*network, error) {
+func newNetwork(cfg NetworkConfig, now func() time.Time, log *slog.Logger, obs Observer) (*network, error) {
 	if cfg.MaxReply < 0 || cfg.MaxReply > maxReply {
 		return nil, errors.New("kerberos: Network.MaxReply is above 1 MiB")
 	}
@@ -78,7 +80,7 @@ func newNetwork(cfg NetworkConfig, now func() time.Time, log *slog.Logger) (*net
 	if cfg.Resolver == nil {
 		cfg.Resolver = net.DefaultResolver
 	}
-	return &network{cfg: cfg, now: now, log: log, srv: newDiscovery(cfg.Resolver, now), health: map[string]*health{}}, nil
+	return &network{cfg: cfg, now: now, log: log, obs: obs, srv: newDiscovery(cfg.Resolver, now), health: map[string]*health{}}, nil
 }
 
 func setDefault[T comparable](v *T, d T) {
@@ -166,6 +168,7 @@ func (n *network) ask(ctx context.Context, r request) (answer, error) {
 // one asks one KDC and notes how it went.
 func (n *network) one(ctx context.Context, addr string, r request) answer {
 	n.probe(addr)
+	ctx, end := observe.Start(ctx, n.obs, "kerberos.exchange")
 	body, err := n.exchange(ctx, addr, r.msg)
 	if err == nil && r.check != nil {
 		err = r.check(body)
@@ -177,6 +180,7 @@ func (n *network) one(ctx context.Context, addr string, r request) answer {
 		}
 	}
 	n.unprobe(addr)
+	end(observe.Outcome(err))
 	return answer{body, addr, err}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/adfedkit/adfedkit/internal/fold"
 	"github.com/adfedkit/adfedkit/internal/krb/etype"
 	"github.com/adfedkit/adfedkit/internal/krb/wire"
+	"github.com/adfedkit/adfedkit/internal/observe"
 	"github.com/adfedkit/adfedkit/internal/secret"
 )
 
@@ -42,6 +43,7 @@ type AuthenticatorConfig struct {
 
 	Now           func() time.Time // nil means the system clock
 	Logger        *slog.Logger     // nil means no logging
+	Observer      Observer         // of "kerberos.password" and "kerberos.exchange", a message to one KDC; nil means none
 	LogPrincipals bool             // names of users in the log
 }
 
@@ -54,7 +56,7 @@ type Authenticator struct {
 // NewAuthenticator checks the configuration. It does not dial.
 func NewAuthenticator(cfg AuthenticatorConfig) (*Authenticator, error) {
 	cfg.Now, cfg.Logger = clock.Or(cfg.Now), loggerOr(cfg.Logger)
-	e, err := newEngine(cfg.Realms, cfg.Network, enginePolicy{cfg.EncTypes, cfg.AllowRC4, cfg.MaxIterations, cfg.MaxSkew}, cfg.Now, cfg.Logger)
+	e, err := newEngine(cfg.Realms, cfg.Network, enginePolicy{cfg.EncTypes, cfg.AllowRC4, cfg.MaxIterations, cfg.MaxSkew}, cfg.Now, cfg.Logger, cfg.Observer)
 	if err != nil {
 		return nil, err
 	}
@@ -86,15 +88,15 @@ type login struct {
 
 // Password checks a password and returns who it belongs to. user is name, DOMAIN\name, name@dns.domain or a UPN.
 // The password is shown to one realm only, and at most once. Neither user nor password is kept.
-func (a *Authenticator) Password(ctx context.Context, user string, password []byte) (*Identity, error) {
+func (a *Authenticator) Password(ctx context.Context, user string, password []byte) (id *Identity, err error) {
+	ctx, end := observe.Start(ctx, a.cfg.Observer, "kerberos.password")
+	defer func() { end(outcome(err)) }()
 	l := &login{Authenticator: a, user: user, secret: secret.New(password), asLeft: maxAS}
 	defer l.secret.Zero()
-	id, err := l.run(ctx)
-	if err == nil {
-		return id, nil
+	if id, err = l.run(ctx); err != nil {
+		return nil, l.verdict(ctx, err)
 	}
-	err = l.verdict(ctx, err)
-	return nil, err
+	return id, nil
 }
 
 // verdict hides what the policy hides and logs refusals.

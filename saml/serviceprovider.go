@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/adfedkit/adfedkit/internal/clock"
+	"github.com/adfedkit/adfedkit/internal/observe"
 	"github.com/adfedkit/adfedkit/internal/xmlenc"
 	"github.com/adfedkit/adfedkit/internal/xmlgate"
 )
@@ -41,6 +42,7 @@ type ServiceProviderConfig struct {
 	Limits                  Limits             // of a message; zero fields mean the defaults
 	Now                     func() time.Time   // nil means the system clock
 	Logger                  *slog.Logger       // nil means no logging
+	Observer                Observer           // of "saml.check", everything but the single use, and "saml.accept"; nil means none
 }
 
 // Limits bounds a message before work is spent on it. A zero field means the default; nothing can be switched off.
@@ -172,7 +174,9 @@ func (c *Candidate) Issuer() string { return c.a.Issuer }
 // Accept finishes the request and uses the assertion's ID, both once, and only then gives the assertion away. A response that
 // was checked long ago is refused when it has expired meanwhile.
 func (c *Candidate) Accept(ctx context.Context) (*Assertion, error) {
+	ctx, end := observe.Start(ctx, c.sp.cfg.Observer, "saml.accept")
 	a, err := c.accept(ctx)
+	end(outcome(err))
 	if err != nil {
 		c.sp.log(ctx, err, c.a.Issuer)
 		return nil, err
@@ -239,11 +243,13 @@ func later(a, b time.Time) time.Time {
 // Check verifies everything that can be verified without using anything up. The caller may throw the candidate away: a message
 // that is delivered to the wrong browser can still be delivered to the right one.
 func (sp *ServiceProvider) Check(ctx context.Context, in ResponseInput) (*Candidate, error) {
+	ctx, end := observe.Start(ctx, sp.cfg.Observer, "saml.check")
 	v := &validation{sp: sp, in: &in, now: sp.cfg.Now(), acs: sp.cfg.ACS}
 	if in.ACS != "" {
 		v.acs = in.ACS
 	}
 	c, err := v.run(ctx)
+	end(outcome(err))
 	if err != nil {
 		sp.log(ctx, err, v.idp.EntityID)
 		return nil, err

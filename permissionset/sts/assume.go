@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/adfedkit/adfedkit/internal/observe"
 	"github.com/adfedkit/adfedkit/permissionset/policy"
 )
 
@@ -136,7 +137,9 @@ func (in *AssumeInput) check() error { //nolint:cyclop // one list of checks
 
 // AssumeRoleWithSAML trades an assertion for credentials. A refusal is an [*APIError]. The checks stand in the order in
 // which AWS words them; the first that fails answers.
-func (h *Handler) AssumeRoleWithSAML(ctx context.Context, in AssumeInput) (*AssumeOutput, error) {
+func (h *Handler) AssumeRoleWithSAML(ctx context.Context, in AssumeInput) (out *AssumeOutput, err error) {
+	ctx, end := observe.Start(ctx, h.cfg.Observer, "sts.assume_role_with_saml")
+	defer func() { end(outcome(err)) }()
 	if err := in.check(); err != nil {
 		return nil, err
 	}
@@ -173,7 +176,7 @@ func (h *Handler) AssumeRoleWithSAML(ctx context.Context, in AssumeInput) (*Assu
 	}
 	name := in.RoleARN[strings.LastIndexByte(in.RoleARN, '/')+1:]
 	account := accountOf(in.RoleARN)
-	out := &AssumeOutput{
+	out = &AssumeOutput{
 		Credentials: newCredentials(now.Add(life)), Issuer: a.Issuer, Subject: a.Subject.Value, SubjectType: SubjectType(a.Subject.Format),
 		Audience: a.Confirmation.Recipient, NameQualifier: NameQualifier(a.Issuer, accountOf(in.PrincipalARN), providerName(in.PrincipalARN)),
 		AssumedRoleARN: "arn:" + partitionOf(in.RoleARN) + ":sts::" + account + ":assumed-role/" + name + "/" + at.sessionName,

@@ -55,6 +55,8 @@ type Config struct {
 	Extra  http.Handler
 	Now    func() time.Time // nil means the system clock
 	Logger *slog.Logger     // nil means no logging
+	// Observer of "sts.assume_role_with_saml"; nil means none.
+	Observer Observer
 }
 
 // Handler is an STS endpoint.
