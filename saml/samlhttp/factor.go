@@ -26,6 +26,7 @@ type FactorStep struct {
 	Action       string
 	Hidden       []Field // contains a field that tells this step from others
 	Message      string
+	Answer       bool // the request is this step's own form, and counts as a try; a code in any other request must not be looked at
 	// Neutral takes back that this answer counts as a try: call it when the answer held nothing that could be guessed, as a choice
 	// between methods. It does nothing for a request that is no answer.
 	Neutral func()

@@ -36,7 +36,7 @@ func (p *IdentityProvider) factorStep(w http.ResponseWriter, r *http.Request, f 
 		p.form(w, r, f, name, lockedText)
 		return
 	}
-	step := FactorStep{User: s.User, RelyingParty: f.accepted.RelyingParty, Request: f.accepted.Request, Action: f.action, Neutral: func() {}}
+	step := FactorStep{User: s.User, RelyingParty: f.accepted.RelyingParty, Request: f.accepted.Request, Action: f.action, Answer: answer, Neutral: func() {}}
 	step.Hidden = append(append(step.Hidden, f.hidden...), Field{factorField, factorFieldValue})
 	if answer {
 		step.Neutral = sync.OnceFunc(func() { p.cfg.Lockout.neutralFactor(name, source) })

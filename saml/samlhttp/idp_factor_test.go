@@ -88,7 +88,14 @@ func TestWrongFactorsAreCountedApart(t *testing.T) {
 	b.User = "" // the browser would fill in the form that follows
 	require.Equal(t, 4, asked)
 	b.User = "alice"
-	p := startLogin(t, lab, b, samlhttp.LoginOptions{ForceAuthn: true, Target: "/x"})
+	p := startLogin(t, lab, samltest.NewBrowser("", ""), samlhttp.LoginOptions{})
+	form := p.Forms()[0]
+	form.Fields.Set("UserName", "alice")
+	form.Fields.Set("Password", "Correct-Horse-1")
+	form.Fields.Set("code", "000000")
+	send(t, b, form)
+	require.Equal(t, 4, asked, "a code beside the password is no answer")
+	p = startLogin(t, lab, b, samlhttp.LoginOptions{ForceAuthn: true, Target: "/x"})
 	f := p.Forms()[0]
 	f.Fields.Set("code", "123456")
 	b.User = ""
@@ -107,9 +114,9 @@ func (c countingFactor) Required(context.Context, samlhttp.User, *saml.RelyingPa
 }
 
 func (c countingFactor) Serve(w http.ResponseWriter, r *http.Request, step samlhttp.FactorStep) (string, error) {
-	switch r.PostFormValue("code") {
-	case "":
-	case "other method":
+	switch code := r.PostFormValue("code"); {
+	case code == "" || !step.Answer:
+	case code == "other method":
 		step.Neutral()
 		step.Neutral() // twice is once
 	default:
