@@ -53,12 +53,18 @@ func (c *changeLog) mark() string {
 	return name
 }
 
-// whole adds the primary group, as a directory's own entry has it.
+// whole adds the primary group and the groups that list the object, as a directory's own entry has them.
 func (c *changeLog) whole(guid string, o adsync.Object) adsync.Object {
 	o.Attributes = maps.Clone(o.Attributes)
 	for _, g := range slices.Sorted(maps.Keys(c.members)) {
 		if c.members[g][guid] == "primary" && c.objects[g] != nil {
 			o.PrimaryGroup = c.objects[g].SID
+		}
+	}
+	o.MemberOf = nil
+	for _, g := range slices.Sorted(maps.Keys(c.members)) {
+		if c.members[g][guid] == "member" && c.objects[g] != nil {
+			o.MemberOf = append(o.MemberOf, g)
 		}
 	}
 	return o
@@ -76,7 +82,9 @@ func (c *changeLog) Changes(_ context.Context, since string) (*adsync.Delta, err
 	d := &adsync.Delta{}
 	for g, o := range c.objects {
 		now := c.whole(g, *o)
-		if was, ok := before.objects[g]; !ok || fmt.Sprint(was) != fmt.Sprint(now) {
+		was, ok := before.objects[g]
+		was.MemberOf = now.MemberOf // that somebody is in another group is no change of the object
+		if !ok || fmt.Sprint(was) != fmt.Sprint(now) {
 			d.Objects = append(d.Objects, now)
 		}
 	}
@@ -102,7 +110,7 @@ func (c *changeLog) links(group string, before map[string]string) (adsync.Member
 			continue
 		}
 		whole.Added = append(whole.Added, child)
-		if before[child] != "member" {
+		if before[child] != "member" && !c.quiet[adsync.Edge{Parent: group, Child: child}] {
 			m.Added = append(m.Added, child)
 		}
 	}

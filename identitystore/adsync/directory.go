@@ -75,7 +75,7 @@ func (s *directorySource) Read(ctx context.Context, scope Scope) (*Snapshot, err
 	if err != nil {
 		return nil, err
 	}
-	snap := &Snapshot{Domains: s.cfg.Domains, Objects: make([]Object, 0, len(read.Users)+len(read.Groups)), Edges: make([]Edge, 0, len(read.Edges))}
+	snap := &Snapshot{Domains: s.cfg.Domains, Objects: make([]Object, 0, len(read.Users)+len(read.Groups)), Edges: make([]Edge, 0, read.EdgeCount())}
 	for _, p := range read.Principals {
 		if p.Err != nil {
 			reason := SkipPrincipalNotFound
@@ -97,7 +97,7 @@ func (s *directorySource) Read(ctx context.Context, scope Scope) (*Snapshot, err
 	for _, e := range read.Groups {
 		snap.Objects = append(snap.Objects, object(e, KindGroup, e.GroupName()))
 	}
-	for _, e := range read.Edges {
+	for e := range read.Edges() {
 		snap.Edges = append(snap.Edges, Edge{e.Parent, e.Child, via(e.Kind)})
 	}
 	snap.Watermark, err = watermark(read.Marks)

@@ -36,7 +36,7 @@ type cursors struct {
 // query asks for every user, group and container: scope is decided here, so that nothing leaves a filter unseen.
 func (s *changing) query(domain string, members bool) directory.ChangeQuery {
 	attrs := append(s.cfg.Mapping.LDAPAttributes(), s.extra()...)
-	attrs = append(attrs, "primaryGroupID", "name", "parentGUID")
+	attrs = append(attrs, "primaryGroupID", "name", "parentGUID", "memberOf")
 	if members {
 		attrs = append(attrs, "member")
 	}
@@ -219,11 +219,25 @@ func (s *changing) entry(e *directory.Entry, out *Delta) {
 				o.PrimaryGroup = sid.Join(domain, uint32(rid)) //nolint:gosec // a RID has 32 bits
 			}
 		}
+		o.MemberOf = memberOf(e)
 		out.Objects = append(out.Objects, o)
 	case directory.KindGroup:
-		out.Objects = append(out.Objects, object(e, KindGroup, e.GroupName()))
+		o := object(e, KindGroup, e.GroupName())
+		o.MemberOf = memberOf(e)
+		out.Objects = append(out.Objects, o)
 	default: // computers, contacts and the like are in no scope
 	}
+}
+
+// memberOf returns the groups of the object's own domain that list it.
+func memberOf(e *directory.Entry) []string {
+	var out []string
+	for _, m := range e.Strings("memberOf") {
+		if x, err := directory.ParseExtendedDN(m); err == nil && x.GUID != "" {
+			out = append(out, x.GUID)
+		}
+	}
+	return out
 }
 
 // lookups bounds how many objects one search asks for.

@@ -19,20 +19,25 @@ import (
 
 // forest is a directory of plain values, for tests of everything behind the reading.
 type forest struct {
-	mu      sync.Mutex
-	objects map[string]*adsync.Object
-	members map[string]map[string]string // group -> child -> via
-	gone    map[string]adsync.Presence   // of objects that are not there any more
-	hidden  map[string]bool              // exists, but no read shows it
-	fail    error                        // of Read
-	failAsk error                        // of Exists
-	shuffle bool                         // answer in another order
-	twice   bool                         // show everything twice, as a paged read may
-	n, asks int
+	mu       sync.Mutex
+	objects  map[string]*adsync.Object
+	members  map[string]map[string]string // group -> child -> via
+	gone     map[string]adsync.Presence   // of objects that are not there any more
+	hidden   map[string]bool              // exists, but no read shows it
+	bin      map[string]*deleted
+	restored map[string]bool      // came back from the bin
+	quiet    map[adsync.Edge]bool // memberships that came back with a restored object
+	fail     error                // of Read
+	failAsk  error                // of Exists
+	shuffle  bool                 // answer in another order
+	twice    bool                 // show everything twice, as a paged read may
+	n, asks  int
 }
 
 func newForest() *forest {
-	return &forest{objects: map[string]*adsync.Object{}, members: map[string]map[string]string{}, gone: map[string]adsync.Presence{}, hidden: map[string]bool{}}
+	return &forest{objects: map[string]*adsync.Object{}, members: map[string]map[string]string{}, gone: map[string]adsync.Presence{}, hidden: map[string]bool{},
+		bin: map[string]*deleted{}, quiet: map[adsync.Edge]bool{}, restored: map[string]bool{},
+	}
 }
 
 func (f *forest) add(kind adsync.Kind, name string) string {
@@ -56,19 +61,57 @@ func (f *forest) put(group string, children ...string) {
 	}
 	for _, c := range children {
 		f.members[group][c] = "member"
+		delete(f.quiet, adsync.Edge{Parent: group, Child: c})
 	}
 }
 
 func (f *forest) take(group, child string) { delete(f.members[group], child) }
 
-// remove deletes an object for good.
+// remove deletes an object. The directory remembers its memberships, in case it is restored.
 func (f *forest) remove(guid string) {
+	bin := &deleted{object: f.objects[guid], members: f.members[guid], in: map[string]string{}}
 	delete(f.objects, guid)
 	delete(f.members, guid)
 	for g := range f.members {
-		delete(f.members[g], guid)
+		if via, ok := f.members[g][guid]; ok {
+			bin.in[g] = via
+			delete(f.members[g], guid)
+		}
 	}
-	f.gone[guid] = adsync.Deleted
+	f.gone[guid], f.bin[guid] = adsync.Deleted, bin
+}
+
+// deleted is an object in the recycle bin.
+type deleted struct {
+	object  *adsync.Object
+	members map[string]string
+	in      map[string]string
+}
+
+// restore brings a deleted object back, with its memberships. These tell no change: see quiet.
+func (f *forest) restore(guid string) {
+	bin := f.bin[guid]
+	if bin == nil || bin.object == nil {
+		return
+	}
+	delete(f.gone, guid)
+	delete(f.bin, guid)
+	f.restored[guid] = true
+	f.objects[guid] = bin.object
+	for g, via := range bin.in {
+		if f.objects[g] != nil {
+			f.put(g)
+			f.members[g][guid] = via
+			f.quiet[adsync.Edge{Parent: g, Child: guid}] = true
+		}
+	}
+	for c, via := range bin.members {
+		if f.objects[c] != nil {
+			f.put(guid)
+			f.members[guid][c] = via
+			f.quiet[adsync.Edge{Parent: guid, Child: c}] = true
+		}
+	}
 }
 
 func (f *forest) Read(ctx context.Context, scope adsync.Scope) (*adsync.Snapshot, error) {

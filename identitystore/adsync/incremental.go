@@ -41,7 +41,7 @@ func (e *Engine) incremental(ctx context.Context, r identitystore.Reader, last s
 	for _, guid := range last.Principals {
 		t.roots[guid] = true
 	}
-	for _, step := range []func(context.Context) error{t.load, t.objects, t.deletions, t.links, t.primaries, t.reach, t.lose, t.affected} {
+	for _, step := range []func(context.Context) error{t.load, t.objects, t.deletions, t.links, t.returned, t.primaries, t.reach, t.lose, t.affected} {
 		if err := step(ctx); err != nil {
 			return nil, identitystore.Holdings{}, err
 		}

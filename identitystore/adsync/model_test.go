@@ -60,7 +60,7 @@ func pick(r *rand.Rand, list []string) string { return list[r.IntN(len(list))] }
 func (h *history) change() {
 	r := h.r
 	u, g, g2 := pick(r, h.users), pick(r, h.groups), pick(r, h.groups)
-	switch r.IntN(16) {
+	switch r.IntN(18) {
 	case 0:
 		h.users = append(h.users, h.newUser())
 	case 1:
@@ -92,6 +92,10 @@ func (h *history) change() {
 		}
 	case 13:
 		h.signIn(u)
+	case 14, 15:
+		if bin := slices.Sorted(maps.Keys(h.bin)); len(bin) > 0 {
+			h.restore(pick(r, bin))
+		}
 	default:
 		var scope []string
 		for range r.IntN(4) {
@@ -162,7 +166,8 @@ func (h *history) compare(res adsync.Result) {
 		}
 		require.Equal(h.t, h.ids[guid], u.ID, "an id is for ever")
 		if u.Link.State == identitystore.StateTombstone {
-			require.Nil(h.t, h.objects[guid], "only what is deleted there is deleted here")
+			require.True(h.t, h.objects[guid] == nil || h.restored[guid], "only what is deleted there is deleted here")
+			require.False(h.t, reach[guid] && !skipped[guid], "who is restored and in scope is back")
 			continue
 		}
 		want := []string{}

@@ -28,6 +28,9 @@ type Object struct {
 	Incomplete bool              `json:"incomplete,omitempty"` // a group whose members could not all be read
 	// PrimaryGroup is the SID of a user's primary group. A full read says the same by an edge.
 	PrimaryGroup string `json:"primaryGroup,omitempty"`
+	// MemberOf are the GUIDs of groups that list the object, of those that changed, as far as the source knows: an object
+	// that was deleted and restored is in its groups again without a sign on these.
+	MemberOf []string `json:"memberOf,omitempty"`
 }
 
 // Edge says that Child stands in the group Parent; both are GUIDs.

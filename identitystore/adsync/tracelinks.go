@@ -102,6 +102,30 @@ func (t *tracer) hasMember(ctx context.Context, group, child string) (bool, erro
 	return false, nil
 }
 
+// returned finds the edges of objects that are not in scope and changed: one that was restored is a member again of
+// groups that did not change.
+func (t *tracer) returned(ctx context.Context) error {
+	for _, o := range t.delta.Objects {
+		_, known, err := t.inScope(ctx, o.GUID)
+		if err != nil {
+			return err
+		}
+		if known || t.gone[o.GUID] != "" {
+			continue
+		}
+		for _, group := range o.MemberOf {
+			_, ok, err := t.inScope(ctx, group)
+			if err != nil {
+				return err
+			}
+			if edge := (Edge{group, o.GUID, "member"}); ok && t.gone[group] == "" && !t.removed[edge] {
+				t.add(edge)
+			}
+		}
+	}
+	return nil
+}
+
 // primaries compares the primary groups of all changed users, in scope or not.
 func (t *tracer) primaries(ctx context.Context) error {
 	for _, o := range t.delta.Objects {
