@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -233,7 +234,11 @@ func (b *bulkRun) do(ctx context.Context, op *bulkOp) (*response, error) {
 	if err != nil {
 		return nil, badValue("the query cannot be decoded")
 	}
-	return b.h.route(ctx, &request{svc: b.rq.svc, method: method, path: path, query: q, body: resolve(op.Data), ifMatch: op.Version})
+	body := resolve(op.Data)
+	if method == http.MethodPatch && b.h.cfg.Mode == Tolerant && bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")) {
+		body = slices.Concat([]byte(`{"Operations":`), body, []byte("}")) // as in the example of RFC 7644 section 3.7.3
+	}
+	return b.h.route(ctx, &request{svc: b.rq.svc, method: method, path: path, query: q, body: body, ifMatch: op.Version})
 }
 
 // finish notes the answer to one operation.

@@ -141,15 +141,16 @@ func (h *Handler) replaceMembers(ctx context.Context, tx *identitystore.Tx, g *i
 	if err != nil {
 		return false, err
 	}
+	want, have := map[identitystore.Ref]bool{}, map[identitystore.Ref]bool{}
+	for _, r := range refs {
+		want[r] = true
+	}
 	var gone []identitystore.Ref
 	for _, o := range old {
-		if !slices.Contains(refs, o) {
+		have[o] = true
+		if !want[o] {
 			gone = append(gone, o)
 		}
-	}
-	have := map[identitystore.Ref]bool{}
-	for _, o := range old {
-		have[o] = true
 	}
 	added := slices.DeleteFunc(slices.Clone(refs), func(r identitystore.Ref) bool { return have[r] })
 	if len(gone)+len(added) == 0 {

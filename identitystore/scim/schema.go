@@ -67,11 +67,30 @@ func parts(a scimfilter.Attribute, multi bool, sub ...scimfilter.Attribute) scim
 	return a
 }
 
-// plural is a list of elements with value, display, type and primary (RFC 7643 section 2.4).
-func plural(name, description string, value scimfilter.Type) scimfilter.Attribute {
+// plural is a list of elements with value, display, type and primary (RFC 7643 section 2.4). Other labels than the usual
+// ones are accepted.
+func plural(name, description string, value scimfilter.Attribute, labels ...string) scimfilter.Attribute {
 	return parts(text(name, description), true,
-		typed(text("value", "The value."), value), text("display", "A name for people."), text("type", "A label such as work or home."),
+		value, text("display", "A name for people."), oneOf(text("type", "A label of the element."), labels...),
 		typed(text("primary", "Whether this is the preferred element."), scimfilter.Boolean))
+}
+
+func value() scimfilter.Attribute { return text("value", "The value.") }
+
+func oneOf(a scimfilter.Attribute, labels ...string) scimfilter.Attribute {
+	a.Canonical = labels
+	return a
+}
+
+func reference(a scimfilter.Attribute, to ...string) scimfilter.Attribute {
+	a.Type, a.ReferenceTypes = scimfilter.Reference, to
+	return a
+}
+
+// fixed is what a member cannot change while it is one (RFC 7643 section 4.2).
+func fixed(a scimfilter.Attribute) scimfilter.Attribute {
+	a.Mutability = scimfilter.Immutable
+	return a
 }
 
 func exact(a scimfilter.Attribute) scimfilter.Attribute {
@@ -95,27 +114,27 @@ var userSchema = &scimfilter.Schema{
 			text("middleName", "The middle name."), text("honorificPrefix", "A title before the name."), text("honorificSuffix", "A suffix of the name.")),
 		text("displayName", "The name as it is shown."),
 		text("nickName", "The casual name."),
-		typed(text("profileUrl", "A page about the user."), scimfilter.Reference),
+		reference(text("profileUrl", "A page about the user."), "external"),
 		text("title", "The user's position."),
 		text("userType", "The relation to the organisation."),
 		text("preferredLanguage", "Languages in the form of Accept-Language."),
 		text("locale", "The locale for formats."),
 		text("timezone", "The time zone's name."),
 		typed(text("active", "Whether the user may be used."), scimfilter.Boolean),
-		plural("emails", "E-mail addresses.", scimfilter.String),
-		plural("phoneNumbers", "Telephone numbers.", scimfilter.String),
-		plural("ims", "Addresses for instant messages.", scimfilter.String),
-		plural("photos", "Pictures.", scimfilter.Reference),
+		plural("emails", "E-mail addresses.", value(), "work", "home", "other"),
+		plural("phoneNumbers", "Telephone numbers.", value(), "work", "home", "mobile", "fax", "pager", "other"),
+		plural("ims", "Addresses for instant messages.", value(), "aim", "gtalk", "icq", "xmpp", "msn", "skype", "qq", "yahoo"),
+		plural("photos", "Pictures.", exact(reference(value(), "external")), "photo", "thumbnail"),
 		parts(text("addresses", "Postal addresses."), true,
 			text("formatted", "The whole address."), text("streetAddress", "Street and number."), text("locality", "City."), text("region", "State or region."),
-			text("postalCode", "Postal code."), text("country", "Country."), text("type", "A label such as work or home."),
+			text("postalCode", "Postal code."), text("country", "Country."), oneOf(text("type", "A label of the address."), "work", "home", "other"),
 			typed(text("primary", "Whether this is the preferred element."), scimfilter.Boolean)),
 		readOnly(parts(text("groups", "The groups that the user is a member of."), true,
-			readOnly(exact(text("value", "The group's id."))), readOnly(typed(text("$ref", "The group's location."), scimfilter.Reference)),
-			readOnly(text("display", "The group's name.")), readOnly(text("type", "direct or indirect.")))),
-		plural("entitlements", "Entitlements.", scimfilter.String),
-		plural("roles", "Roles.", scimfilter.String),
-		plural("x509Certificates", "Certificates.", scimfilter.Binary),
+			readOnly(exact(text("value", "The group's id."))), readOnly(reference(text("$ref", "The group's location."), "Group")),
+			readOnly(text("display", "The group's name.")), readOnly(oneOf(text("type", "Whether the membership is the user's own."), "direct", "indirect")))),
+		plural("entitlements", "Entitlements.", value()),
+		plural("roles", "Roles.", value()),
+		plural("x509Certificates", "Certificates.", exact(typed(value(), scimfilter.Binary))),
 	},
 	Extensions: []*scimfilter.Schema{{
 		ID: urnEnterprise, Name: "EnterpriseUser", Description: "Enterprise User",
@@ -123,7 +142,7 @@ var userSchema = &scimfilter.Schema{
 			text("employeeNumber", "The number of the employee."), text("costCenter", "The cost center."), text("organization", "The organisation."),
 			text("division", "The division."), text("department", "The department."),
 			parts(text("manager", "The manager."), false,
-				exact(text("value", "The id of the manager.")), typed(text("$ref", "The location of the manager."), scimfilter.Reference), text("displayName", "The name of the manager.")),
+				exact(text("value", "The id of the manager.")), reference(text("$ref", "The location of the manager."), "User"), text("displayName", "The name of the manager.")),
 		},
 	}},
 }
@@ -134,8 +153,8 @@ var groupSchema = &scimfilter.Schema{
 	Attributes: []scimfilter.Attribute{
 		required(text("displayName", "The name of the group, unique without regard to case.")),
 		parts(text("members", "The direct members."), true,
-			exact(text("value", "The id of the member.")), typed(text("$ref", "The location of the member."), scimfilter.Reference),
-			text("type", "User or Group."), text("display", "The name of the member.")),
+			fixed(exact(text("value", "The id of the member."))), fixed(reference(text("$ref", "The location of the member."), "User", "Group")),
+			fixed(oneOf(text("type", "The kind of the member."), "User", "Group")), readOnly(text("display", "The name of the member."))),
 	},
 	Extensions: []*scimfilter.Schema{{
 		ID: urnGroupExt, Name: "GroupDescription", Description: "Description of a group",

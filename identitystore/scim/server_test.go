@@ -7,8 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -397,48 +395,6 @@ func TestParallel(t *testing.T) {
 	}
 	require.Equal(t, map[int]int{204: 100, 201: 1, 409: 7}, got)
 	require.Len(t, s.do(200, "GET", "/Groups/"+g, "")["members"], 100)
-}
-
-type exchange struct {
-	ID, Client, Kind, Method, URL string
-	Request                       json.RawMessage
-	Status                        int
-}
-
-// notDocumented are exchanges whose answer the service does not document, or which need a state of their own.
-var notDocumented = map[string]bool{"aws-bulk": true}
-
-func TestAWSExchanges(t *testing.T) {
-	t.Parallel()
-	files, err := filepath.Glob("testdata/scim/cases/*aws-*.json")
-	require.NoError(t, err)
-	require.Greater(t, len(files), 20)
-	for _, name := range files {
-		raw, err := os.ReadFile(name)
-		require.NoError(t, err)
-		var c exchange
-		require.NoError(t, json.Unmarshal(raw, &c))
-		if c.Kind != "exchange" || c.Status == 0 || notDocumented[c.ID] {
-			continue
-		}
-		t.Run(c.ID, func(t *testing.T) {
-			t.Parallel()
-			s := start(t, scim.Config{Profile: scim.AWS})
-			target := id(s.do(201, "POST", "/Users", userBody("someone")))
-			if strings.HasPrefix(c.URL, "/Groups/") {
-				target = id(s.do(201, "POST", "/Groups", groupBody("some", "")))
-			}
-			url := strings.ReplaceAll(c.URL, "{id}", target)
-			body := string(c.Request)
-			for i := range 102 { // named members must exist
-				if !strings.Contains(body, fmt.Sprintf("%q", fmt.Sprint("u", i))) {
-					break
-				}
-				body = strings.Replace(body, fmt.Sprintf("%q", fmt.Sprint("u", i)), quote(id(s.do(201, "POST", "/Users", userBody(fmt.Sprint("member", i))))), 1)
-			}
-			s.do(c.Status, c.Method, strings.NewReplacer(" ", "%20", `"`, "%22").Replace(url), body)
-		})
-	}
 }
 
 func TestAWSProfile(t *testing.T) {

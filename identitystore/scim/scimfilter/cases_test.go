@@ -48,8 +48,6 @@ func differences(t *testing.T) map[string]string {
 	for line := range strings.Lines(string(raw)) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		require.Len(t, f, 5, line)
-		require.Regexp(t, `^(section|RFC 764[34] (section|figure|table) [0-9.]+)$`, f[3], line)
-		require.NotEmpty(t, f[4], line)
 		if f[1] == "filter" {
 			out[f[0]] = f[2]
 		}
