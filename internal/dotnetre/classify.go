@@ -392,8 +392,9 @@ func (p *classifier) counts() bool {
 	return ok
 }
 
+// small reads a count. One with leading zeros is left to regexp2: Go's regexp takes a{00} as text.
 func small(s string) (int, bool) {
-	if s == "" || len(s) > 4 || s[0] == '+' || s[0] == '-' {
+	if s == "" || len(s) > 4 || s[0] == '+' || s[0] == '-' || len(s) > 1 && s[0] == '0' {
 		return 0, false
 	}
 	n, err := strconv.Atoi(s)

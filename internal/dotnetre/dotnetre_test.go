@@ -301,6 +301,8 @@ func FuzzEnginesAgree(f *testing.F) {
 	for _, p := range []string{`^(?i)aws-(\d+)-(.*)$`, `^[^-]+$`, `(a|b)*c`, `^a{2,3}b?$`, `x+?y`} {
 		f.Add(p, "aws-12-x\n")
 	}
+	f.Add("a{00}", "a00000")
+	f.Add("a{01,02}$", "aaa")
 	f.Fuzz(func(t *testing.T, pattern, in string) {
 		lim := limits()
 		lim.Time = 50 * time.Millisecond
