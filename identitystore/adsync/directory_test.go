@@ -32,22 +32,31 @@ func newEstate(t *testing.T, cfg directorytest.Config) *estate {
 	t.Cleanup(srv.Close)
 	e := &estate{world: newWorld(t), srv: srv, corp: srv.Domain("corp.example.test"), partner: srv.Domain("partner.example.test")}
 	e.open(identitystore.Config{Limits: identitystore.LimitsWide()})
-	var domains []directory.Domain
-	var names []string
 	for _, dc := range []*directorytest.DC{e.corp, e.partner} {
 		dc.AddUser(directorytest.User{Name: "svc-sync", Password: "S3rvice-Pass"})
+	}
+	e.connect(directory.Config{})
+	return e
+}
+
+// connect reads through a client of that configuration from now on.
+func (e *estate) connect(cfg directory.Config) {
+	e.t.Helper()
+	var names []string
+	for _, dc := range []*directorytest.DC{e.corp, e.partner} {
 		names = append(names, dc.DNS())
-		domains = append(domains, directory.Domain{
-			DNS: dc.DNS(), NetBIOS: dc.NetBIOS(), Servers: []string{dc.URL()}, TLS: srv.ClientTLS(),
+		cfg.Domains = append(cfg.Domains, directory.Domain{
+			DNS: dc.DNS(), NetBIOS: dc.NetBIOS(), Servers: []string{dc.URL()}, TLS: e.srv.ClientTLS(),
 			Bind: directory.NewSimpleBind("svc-sync@"+dc.DNS(), []byte("S3rvice-Pass")),
 		})
 	}
-	e.client, err = directory.New(directory.Config{Domains: domains, Limits: directory.Limits{ReplyTimeout: 2 * time.Second, BindRetry: time.Nanosecond}})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = e.client.Close() })
+	cfg.Limits = directory.Limits{ReplyTimeout: 2 * time.Second, BindRetry: time.Nanosecond}
+	var err error
+	e.client, err = directory.New(cfg)
+	require.NoError(e.t, err)
+	e.t.Cleanup(func(c *directory.Client) func() { return func() { _ = c.Close() } }(e.client))
 	e.cfg.From, err = adsync.NewDirectory(adsync.DirectoryConfig{Client: e.client, Domains: names})
-	require.NoError(t, err)
-	return e
+	require.NoError(e.t, err)
 }
 
 func (e *estate) person(name string) *directorytest.Object {

@@ -1,8 +1,11 @@
 package adsync_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -35,13 +38,35 @@ func (e *estate) increment(what string) adsync.Result {
 	return res
 }
 
+// wholeLists is a directory whose servers refuse the DirSync control.
+type wholeLists struct {
+	*directory.Client
+	refused atomic.Int64
+}
+
+// Now implements [adsync.ChangeReader].
+func (w *wholeLists) Now(ctx context.Context, q directory.ChangeQuery) (directory.Cursor, error) {
+	if q.Mode == directory.DirSync {
+		w.refused.Add(1)
+		return directory.Cursor{}, &directory.ResultError{Code: 12}
+	}
+	return w.Client.Now(ctx, q)
+}
+
 func TestDirectoryChanges(t *testing.T) {
 	t.Parallel()
-	for name, mode := range map[string]directory.ChangeMode{"sequence numbers": directory.ByUSN, "DirSync": directory.DirSync} {
+	for name, mode := range map[string]directory.ChangeMode{"sequence numbers": directory.ByUSN, "sequence numbers, whole lists": directory.ByUSN, "DirSync": directory.DirSync} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := newEstate(t, directorytest.Config{MaxPageSize: 20, MaxValRange: 15})
 			e.changesMode(mode)
+			if strings.HasSuffix(name, "whole lists") {
+				client := &wholeLists{Client: e.client}
+				from, err := adsync.NewDirectory(adsync.DirectoryConfig{Client: client, Domains: []string{"corp.example.test", "partner.example.test"}})
+				require.NoError(t, err)
+				e.cfg.From = from
+				t.Cleanup(func() { require.Positive(t, client.refused.Load()) })
+			}
 			e.cfg.Guard = identitystore.Guard{Exact: true, MaxRemovals: 1000}
 			top, mid, low := e.corp.AddGroup(directorytest.Group{Name: "top"}), e.corp.AddGroup(directorytest.Group{Name: "mid"}), e.corp.AddGroup(directorytest.Group{Name: "low"})
 			var users []*directorytest.Object
