@@ -268,8 +268,8 @@ func (s *ChangeSet) addDelta(raw *ldap.Entry, c *conn) error {
 	}
 	link := LinkChange{Group: e.GUID}
 	var cleared []string
-	rest := make([]attribute, 0, len(e.attrs))
-	for _, a := range e.attrs {
+	rest := make([]attribute, 0, len(e.attrs.list))
+	for _, a := range e.attrs.list {
 		name, _, _ := strings.Cut(a.name, ";")
 		if !strings.EqualFold(name, "member") {
 			if len(a.values) == 0 {
@@ -293,7 +293,7 @@ func (s *ChangeSet) addDelta(raw *ldap.Entry, c *conn) error {
 			return &IncompleteError{Base: e.DN, Reason: "malformed range option"}
 		}
 	}
-	e.attrs = rest
+	e.attrs.list = rest
 	if e.Deleted {
 		s.Deleted = append(s.Deleted, e)
 		return nil

@@ -18,7 +18,7 @@ type Client struct {
 	cfg     Config
 	domains []*domain // in the order of the configuration
 	brake   brake
-	names   nameTable
+	packing *attributes // of all packed entries
 
 	mu       sync.Mutex
 	closed   bool
@@ -31,7 +31,7 @@ func New(cfg Config) (*Client, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg}
+	c := &Client{cfg: cfg, packing: &attributes{names: &nameTable{}}}
 	for _, d := range cfg.Domains {
 		dom := &domain{client: c, cfg: d, base: baseDN(d.DNS), sid: d.SID}
 		for _, u := range d.Servers {

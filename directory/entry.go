@@ -39,10 +39,15 @@ type Entry struct {
 	USNChanged int64  // number of that server only
 	Deleted    bool   // tombstone or recycled object
 
-	attrs  []attribute
-	packed []byte     // in place of attrs, see pack
-	names  *nameTable // of packed
-	ad     bool       // read from an Active Directory
+	ad     bool // read from an Active Directory
+	attrs  *attributes
+	packed string // in place of attrs.list, see pack
+}
+
+// attributes are one entry's own, or what all packed entries of a client share.
+type attributes struct {
+	list  []attribute
+	names *nameTable // of packed; nil for an entry that is not packed
 }
 
 type attribute struct {
@@ -61,37 +66,45 @@ func coreAttributes() []string {
 // Has reports whether the attribute came with at least one value.
 func (e *Entry) Has(attribute string) bool { return len(e.values(attribute)) > 0 }
 
+// list returns the attributes of an entry that is not packed.
+func (e *Entry) list() []attribute {
+	if e.attrs == nil {
+		return nil
+	}
+	return e.attrs.list
+}
+
 func (e *Entry) values(attribute string) [][]byte {
-	for i := range e.attrs {
-		if strings.EqualFold(e.attrs[i].name, attribute) {
-			return e.attrs[i].values
+	for _, a := range e.list() {
+		if strings.EqualFold(a.name, attribute) {
+			return a.values
 		}
 	}
 	var out [][]byte
-	e.unpack(func(name string, values [][]byte) bool {
-		if strings.EqualFold(name, attribute) {
-			out = values
-			return false
-		}
-		return true
-	})
+	for _, v := range e.unpack(attribute, -1) {
+		out = append(out, []byte(v))
+	}
 	return out
 }
 
 // Attributes returns the names of all attributes that came, in the server's order.
 func (e *Entry) Attributes() []string {
-	out := make([]string, 0, len(e.attrs))
-	for _, a := range e.attrs {
+	out := make([]string, 0, len(e.list()))
+	for _, a := range e.list() {
 		out = append(out, a.name)
 	}
-	e.unpack(func(name string, _ [][]byte) bool { out = append(out, name); return true })
-	return out
+	return append(out, e.unpackNames()...)
 }
 
 // String returns the first value as text, "" when there is none.
 func (e *Entry) String(attribute string) string {
-	if v := e.values(attribute); len(v) > 0 {
-		return string(v[0])
+	for _, a := range e.list() {
+		if strings.EqualFold(a.name, attribute) && len(a.values) > 0 {
+			return string(a.values[0])
+		}
+	}
+	if v := e.unpack(attribute, 1); len(v) > 0 {
+		return v[0]
 	}
 	return ""
 }
@@ -167,7 +180,7 @@ func (e *Entry) GroupName() string {
 
 // newEntry decodes one search result. A result without a usable key gives the entry as far as it is known and an ObjectError.
 func newEntry(raw *ldap.Entry, c *conn) (*Entry, error) {
-	e := &Entry{DN: raw.DN, Domain: c.server.dom.cfg.DNS, Server: c.server.ep.url, attrs: attributesOf(raw), ad: c.info.ActiveDirectory}
+	e := &Entry{DN: raw.DN, Domain: c.server.dom.cfg.DNS, Server: c.server.ep.url, attrs: &attributes{list: attributesOf(raw)}, ad: c.info.ActiveDirectory}
 	if x, err := ParseExtendedDN(raw.DN); err == nil && x.DN != "" {
 		e.DN = x.DN
 	}

@@ -48,7 +48,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(len(scope.Groups), "groups,", len(scope.Users), "user,", len(scope.Edges), "memberships")
+	fmt.Println(len(scope.Groups), "groups,", len(scope.Users), "user,", scope.EdgeCount(), "memberships")
 	// Output:
 	// alice@corp.example.test Alice Adams
 	// bad_credentials directory: bind refused: bad_credentials

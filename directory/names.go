@@ -279,25 +279,33 @@ func same(es []*Entry, attr, value string) []*Entry {
 // find returns all objects that a query matches, each once: one that moves between two pages may come twice.
 func (c *conn) find(ctx context.Context, q Query) ([]*Entry, error) {
 	var out []*Entry
-	var first error
 	seen := map[string]int{}
-	err := c.search(ctx, q, func(e *Entry, err error) bool {
-		if err != nil {
-			first = err
-			return false
-		}
+	err := c.each(ctx, q, func(e *Entry) error {
 		if i, again := seen[e.GUID]; again {
 			out[i] = e
-			return true
+			return nil
 		}
 		seen[e.GUID] = len(out)
 		out = append(out, e)
-		return true
+		return nil
+	})
+	return out, err
+}
+
+// each calls f for the objects that a query matches, as they come. An error of f, or an object that cannot be used, ends it.
+func (c *conn) each(ctx context.Context, q Query, f func(*Entry) error) error {
+	var first error
+	err := c.search(ctx, q, func(e *Entry, err error) bool {
+		if err == nil {
+			err = f(e)
+		}
+		first = err
+		return err == nil
 	})
 	if errors.Is(err, errStop) {
-		err = first
+		return first
 	}
-	return out, err
+	return err
 }
 
 // byGUID reads one object by its key, and checks that it is that object.

@@ -51,21 +51,17 @@ func (t *nameTable) name(id int) string {
 }
 
 // pack makes a compact copy with the attributes that keep names.
-func (e *Entry) pack(t *nameTable, keep []string) *Entry {
-	if e.names != nil {
+func (e *Entry) pack(shared *attributes, keep []string) *Entry {
+	if e.attrs == shared {
 		return e
 	}
-	c := *e
-	c.attrs, c.names = nil, t
-	text := strings.Clone(e.DN + e.GUID + e.SID)
-	c.DN, text = text[:len(e.DN)], text[len(e.DN):]
-	c.GUID, c.SID = text[:len(e.GUID)], text[len(e.GUID):]
-	var b []byte
-	for _, a := range e.attrs {
+	b := make([]byte, 0, 1024)
+	b = append(append(append(b, e.DN...), e.GUID...), e.SID...)
+	for _, a := range e.list() {
 		if !slices.ContainsFunc(keep, func(k string) bool { return strings.EqualFold(k, a.name) }) {
 			continue
 		}
-		id := t.id(a.name)
+		id := shared.names.id(a.name)
 		b = binary.AppendUvarint(b, uint64(id)) //nolint:gosec // 0..4096
 		if id == 0 {
 			b = appendText(b, []byte(a.name))
@@ -75,7 +71,11 @@ func (e *Entry) pack(t *nameTable, keep []string) *Entry {
 			b = appendText(b, v)
 		}
 	}
-	c.packed = slices.Clip(slices.Clone(b))
+	c := *e
+	text := string(b)
+	take := func(n int) (part string) { part, text = text[:n], text[n:]; return part }
+	c.DN, c.GUID, c.SID = take(len(e.DN)), take(len(e.GUID)), take(len(e.SID))
+	c.packed, c.attrs = text, shared
 	return &c
 }
 
@@ -83,35 +83,69 @@ func appendText(b, v []byte) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(v))), v...)
 }
 
-// unpack walks over the attributes until yield returns false.
-func (e *Entry) unpack(yield func(name string, values [][]byte) bool) {
-	b := e.packed
-	number := func() int {
-		n, size := binary.Uvarint(b)
-		b = b[size:]
-		return int(n) //nolint:gosec // our own number
-	}
-	text := func() []byte {
-		n := number()
-		v := b[:n:n]
-		b = b[n:]
-		return v
-	}
-	for len(b) > 0 {
-		var name string
-		if id := number(); id == 0 {
-			name = string(text())
-		} else {
-			name = e.names.name(id)
+// unpack returns the values of one attribute, at most limit of them when it is not negative.
+func (e *Entry) unpack(attribute string, limit int) []string {
+	for r := (unpacker{e.packed}); r.rest != ""; {
+		name, count := r.attribute(e)
+		if !strings.EqualFold(name, attribute) {
+			for range count {
+				r.text()
+			}
+			continue
 		}
-		values := make([][]byte, number())
-		for i := range values {
-			values[i] = text()
+		if limit >= 0 {
+			count = min(count, limit)
 		}
-		if !yield(name, values) {
-			return
+		out := make([]string, count)
+		for i := range out {
+			out[i] = r.text()
+		}
+		return out
+	}
+	return nil
+}
+
+func (e *Entry) unpackNames() []string {
+	var out []string
+	for r := (unpacker{e.packed}); r.rest != ""; {
+		name, count := r.attribute(e)
+		for range count {
+			r.text()
+		}
+		out = append(out, name)
+	}
+	return out
+}
+
+// An unpacker walks over what pack wrote.
+type unpacker struct{ rest string }
+
+func (r *unpacker) number() int {
+	n := 0
+	for shift := 0; ; shift += 7 {
+		c := r.rest[0]
+		r.rest = r.rest[1:]
+		n |= int(c&0x7f) << shift
+		if c < 0x80 {
+			return n
 		}
 	}
+}
+
+func (r *unpacker) text() string {
+	n := r.number()
+	v := r.rest[:n]
+	r.rest = r.rest[n:]
+	return v
+}
+
+func (r *unpacker) attribute(e *Entry) (name string, count int) {
+	if id := r.number(); id == 0 {
+		name = r.text()
+	} else {
+		name = e.attrs.names.name(id)
+	}
+	return name, r.number()
 }
 
 // attributesOf copies the values of an answer into one piece of memory: go-ldap keeps each value twice, with a header each.

@@ -63,8 +63,8 @@ func (c *conn) complete(ctx context.Context, raw *ldap.Entry) (*Entry, error) {
 		return e, err
 	}
 	var partial []valueRange
-	for i := range e.attrs {
-		a := &e.attrs[i]
+	for i := range e.attrs.list {
+		a := &e.attrs.list[i]
 		r, ok, err := parseRange(a.name)
 		if err != nil {
 			return nil, c.rangeError(e, "malformed range option", 0)
@@ -80,7 +80,7 @@ func (c *conn) complete(ctx context.Context, raw *ldap.Entry) (*Entry, error) {
 			partial = append(partial, r)
 		}
 	}
-	e.attrs = mergeAttributes(e.attrs)
+	e.attrs.list = mergeAttributes(e.attrs.list)
 	for _, r := range partial {
 		if err := c.fetchRange(ctx, e, r.attr); err != nil {
 			return nil, err
@@ -124,9 +124,9 @@ func (c *conn) fetchRange(ctx context.Context, e *Entry, attr string) error {
 			return err
 		}
 		if before == after {
-			for i := range e.attrs {
-				if strings.EqualFold(e.attrs[i].name, attr) {
-					e.attrs[i].values = values
+			for i := range e.attrs.list {
+				if strings.EqualFold(e.attrs.list[i].name, attr) {
+					e.attrs.list[i].values = values
 				}
 			}
 			if before != 0 {
@@ -203,9 +203,10 @@ func (c *conn) rangeStep(ctx context.Context, e *Entry, attr string, from int) (
 	if err != nil || x.GUID != e.GUID {
 		return nil, 0, c.rangeError(e, "a range step with another object", from)
 	}
-	for i := range x.attrs {
-		if name, _, _ := strings.Cut(x.attrs[i].name, ";"); strings.EqualFold(name, attr) && len(x.attrs[i].values) > 0 {
-			return &x.attrs[i], x.USNChanged, nil
+	for i := range x.attrs.list {
+		a := &x.attrs.list[i]
+		if name, _, _ := strings.Cut(a.name, ";"); strings.EqualFold(name, attr) && len(a.values) > 0 {
+			return a, x.USNChanged, nil
 		}
 	}
 	return nil, x.USNChanged, nil

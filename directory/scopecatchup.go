@@ -26,14 +26,15 @@ func (r *scopeReader) catchUp(ctx context.Context) (bool, error) {
 		if mark == p.mark {
 			continue
 		}
-		es, err := p.conn.find(ctx, Query{Filter: AtLeast("uSNChanged", p.mark+1), Attributes: r.attributes(), Deleted: true, domainOnly: true})
-		if err != nil {
-			return false, err
-		}
 		renamed := false
-		for _, e := range es {
-			changed = r.changed(d, e) || changed
+		q := Query{Filter: AtLeast("uSNChanged", p.mark+1), Attributes: r.attributes(), Deleted: true, domainOnly: true}
+		if err := p.conn.each(ctx, q, func(e *Entry) error {
+			matters, err := r.changed(d, e)
+			changed = changed || matters
 			renamed = renamed || e.Kind == KindOU
+			return err
+		}); err != nil {
+			return false, err
 		}
 		if renamed {
 			moved, err := r.rename(ctx, p)
@@ -48,47 +49,50 @@ func (r *scopeReader) catchUp(ctx context.Context) (bool, error) {
 }
 
 // changed takes in one changed object and reports whether it matters.
-func (r *scopeReader) changed(d *domain, e *Entry) bool {
-	n := r.nodes[e.GUID]
+func (r *scopeReader) changed(d *domain, e *Entry) (bool, error) {
+	id, known := r.lookup(e.GUID)
 	switch {
-	case n == nil && e.Kind == KindUser && !e.Deleted: // a new primary member?
-		if r.groupSIDs[r.primarySID(e)] {
-			r.add(d, e)
-			return true
-		}
-		return false
-	case n == nil:
-		return false
+	case !known && e.Kind == KindUser && !e.Deleted && r.groupSIDs[r.primarySID(e)]: // a new primary member
+		_, err := r.add(d, e)
+		return true, err
+	case !known:
+		return false, nil
 	case e.Deleted:
-		delete(r.nodes, e.GUID)
-		return true
+		r.remove(id)
+		return true, nil
 	}
+	n := &r.nodes[id]
 	if e.USNChanged == n.entry.USNChanged && e.DN == n.entry.DN { // read after the change
-		return false
+		return false, nil
 	}
 	n.entry = r.pack(e)
 	if n.group != nil {
-		r.enqueue(n)
+		r.enqueue(n.group)
 	}
-	return true
+	return true, nil
 }
 
 // rename reads the names of one domain's objects again: when a container is renamed or moved, all names below it change
 // without a sign on the objects themselves.
 func (r *scopeReader) rename(ctx context.Context, p *pin) (bool, error) {
 	var guids []string
-	for g, n := range r.nodes {
-		if n.dom == p.dom {
-			guids = append(guids, g)
+	for i := range r.nodes {
+		if n := &r.nodes[i]; !n.gone && n.entry.Domain == p.dom.cfg.DNS {
+			guids = append(guids, n.entry.GUID)
 		}
 	}
 	slices.Sort(guids)
-	es, err := p.byGUIDs(ctx, guids, r.attributes())
 	moved := false
-	for g, e := range es {
-		if n := r.nodes[g]; n.entry.DN != e.DN {
-			n.entry, moved = r.pack(e), true
+	for chunk := range slices.Chunk(guids, guidsPerQuery) {
+		es, err := p.byGUIDs(ctx, chunk, r.attributes())
+		if err != nil {
+			return false, err
+		}
+		for g, e := range es {
+			if id, ok := r.lookup(g); ok && r.nodes[id].entry.DN != e.DN {
+				r.nodes[id].entry, moved = r.pack(e), true
+			}
 		}
 	}
-	return moved, err
+	return moved, nil
 }

@@ -10,28 +10,88 @@ import (
 	"github.com/adfedkit/adfedkit/internal/sid"
 )
 
-// members returns the member list of a group with a GUID for each. A server that does not give extended names is asked
-// for each member.
-func (p *pin) members(ctx context.Context, e *Entry) ([]ExtendedDN, error) {
+// linkStep is how many members are looked at together: a group of a hundred thousand is taken in parts.
+const linkStep = 1000
+
+// A linker turns member lists into edges. Members that are known already cost nothing but their edge.
+type linker struct {
+	r       *scopeReader
+	own     *domain // of the groups
+	pending []pendingMember
+}
+
+type pendingMember struct {
+	group *groupNode
+	ExtendedDN
+}
+
+// group replaces the edges of a group by what its member list says.
+func (l *linker) group(ctx context.Context, p *pin, g *groupNode, e *Entry) error {
+	r := l.r
 	values := e.values("member")
-	out := make([]ExtendedDN, 0, len(values))
+	r.nodes[g.id].entry = r.pack(e)
+	r.counts.Edges -= len(g.edges)
+	g.edges, g.skipped = make([]halfEdge, 0, len(values)), nil
 	for _, v := range values {
+		if id, ok := r.knownMember(v); ok {
+			g.edges = append(g.edges, newEdge(id, bitsMember))
+			r.counts.Edges++
+			continue
+		}
 		x, err := ParseExtendedDN(string(v))
 		if err != nil {
-			return nil, &IncompleteError{Base: e.DN, Reason: "a member that is no DN", Got: len(out)}
+			return &IncompleteError{Base: e.DN, Reason: "a member that is no DN", Got: len(g.edges)}
 		}
 		if x.GUID == "" && p.holds(x.DN) {
-			m, err := p.conn.find(ctx, Query{Base: x.DN, Scope: Base})
-			if err != nil && !errors.Is(err, ErrNotFound) {
-				return nil, err
-			}
-			if len(m) == 1 {
-				x.GUID, x.SID = m[0].GUID, m[0].SID
+			if x.GUID, x.SID, err = p.identify(ctx, x.DN); err != nil {
+				return err
 			}
 		}
-		out = append(out, x)
+		if l.pending = append(l.pending, pendingMember{g, x}); len(l.pending) == linkStep {
+			if err := l.flush(ctx); err != nil {
+				return err
+			}
+		}
 	}
-	return out, nil
+	return nil
+}
+
+// knownMember looks at "<GUID=...>;" only: the rest of an extended name says nothing that the object itself does not.
+func (r *scopeReader) knownMember(v []byte) (uint32, bool) {
+	const prefix, end = "<GUID=", len("<GUID=") + 36
+	if len(v) < end+2 || string(v[:len(prefix)]) != prefix || v[end] != '>' || v[end+1] != ';' {
+		return 0, false
+	}
+	k, ok := keyOf(v[len(prefix):end])
+	return r.number(k, ok)
+}
+
+// flush reads the members that are not known yet and links them.
+func (l *linker) flush(ctx context.Context) error {
+	loaded, err := l.r.load(ctx, l.own, l.pending)
+	if err != nil {
+		return err
+	}
+	for _, m := range l.pending {
+		if err := l.r.link(ctx, m.group, m.ExtendedDN, loaded); err != nil {
+			return err
+		}
+	}
+	clear(l.pending)
+	l.pending = l.pending[:0]
+	return nil
+}
+
+// identify asks for the key of a member: for servers that do not give extended names.
+func (p *pin) identify(ctx context.Context, dn string) (guid, sid string, err error) {
+	m, err := p.conn.find(ctx, Query{Base: dn, Scope: Base})
+	if errors.Is(err, ErrNotFound) {
+		return "", "", nil
+	}
+	if err != nil || len(m) != 1 {
+		return "", "", err
+	}
+	return m[0].GUID, m[0].SID, nil
 }
 
 func (p *pin) holds(dn string) bool {
@@ -65,12 +125,15 @@ func (p *pin) byGUIDs(ctx context.Context, guids, attributes []string) (map[stri
 
 // load reads members that are not known yet: in the domain that their DN says, else in the group's own one. Members of
 // domains that are not configured are left out of the answer.
-func (r *scopeReader) load(ctx context.Context, own *domain, wanted []ExtendedDN) (map[string]*Entry, error) {
+func (r *scopeReader) load(ctx context.Context, own *domain, wanted []pendingMember) (map[string]*Entry, error) {
 	byDomain := map[*domain][]string{}
 	var order []*domain
 	for _, m := range wanted {
-		d := r.domainOf(m, own)
-		if d == nil || m.GUID == "" {
+		if _, known := r.lookup(m.GUID); known || m.GUID == "" { // made known by a part before this one
+			continue
+		}
+		d := r.domainOf(m.ExtendedDN, own)
+		if d == nil {
 			continue
 		}
 		if byDomain[d] == nil {
@@ -108,49 +171,47 @@ func (r *scopeReader) domainOf(m ExtendedDN, own *domain) *domain {
 	return r.c.byDN(dn)
 }
 
-// link makes the edges of a group from its member list.
-func (r *scopeReader) link(ctx context.Context, n *node, list []ExtendedDN, loaded map[string]*Entry) error {
-	r.edges -= len(n.group.edges)
-	n.group.edges, n.group.skipped = make([]halfEdge, 0, len(list)), nil
-	for _, m := range list {
-		d := r.domainOf(m, n.dom)
-		if d == nil {
-			n.group.skipped = append(n.group.skipped, Skipped{m.DN, SkipForeign, m.SID})
-			continue
-		}
-		if known := r.nodes[m.GUID]; known != nil {
-			n.group.edges = append(n.group.edges, halfEdge{child: known.entry.GUID}) // the one text that all edges to it share
-			continue
-		}
-		e := loaded[m.GUID]
-		if e == nil {
-			var err error
-			if e, err = r.missing(ctx, d, n, m); err != nil {
-				return err
-			}
-			if e == nil {
-				continue
-			}
-		}
-		switch e.Kind {
-		case KindUser, KindGroup:
-			r.add(d, e)
-			n.group.edges = append(n.group.edges, halfEdge{child: r.nodes[e.GUID].entry.GUID})
-		case KindForeign:
-			if err := r.foreign(ctx, n, e); err != nil {
-				return err
-			}
-		default:
-			n.group.skipped = append(n.group.skipped, Skipped{e.DN, SkipNotAUser, ""})
+// link makes the edge of a group to one member.
+func (r *scopeReader) link(ctx context.Context, g *groupNode, m ExtendedDN, loaded map[string]*Entry) error {
+	if id, known := r.lookup(m.GUID); known {
+		r.edge(g, id, bitsMember)
+		return nil
+	}
+	d := r.domainOf(m, g.dom)
+	if d == nil {
+		g.skipped = append(g.skipped, Skipped{m.DN, SkipForeign, m.SID})
+		return nil
+	}
+	e := loaded[m.GUID]
+	if e == nil {
+		var err error
+		if e, err = r.missing(ctx, d, g, m); err != nil || e == nil {
+			return err
 		}
 	}
-	r.edges += len(n.group.edges)
+	switch e.Kind {
+	case KindUser, KindGroup:
+		id, err := r.add(d, e)
+		if err != nil {
+			return err
+		}
+		r.edge(g, id, bitsMember)
+	case KindForeign:
+		return r.foreign(ctx, g, e)
+	default:
+		g.skipped = append(g.skipped, Skipped{e.DN, SkipNotAUser, ""})
+	}
 	return nil
+}
+
+func (r *scopeReader) edge(g *groupNode, child, bits uint32) {
+	g.edges = append(g.edges, newEdge(child, bits))
+	r.counts.Edges++
 }
 
 // missing looks for a member that the packed query did not find: it may lie outside the domain's partition, it may have
 // been deleted since the list was read, or our account may not read it. Only the last one is an incomplete read.
-func (r *scopeReader) missing(ctx context.Context, d *domain, n *node, m ExtendedDN) (*Entry, error) {
+func (r *scopeReader) missing(ctx context.Context, d *domain, g *groupNode, m ExtendedDN) (*Entry, error) {
 	p, err := r.pin(ctx, d)
 	if err != nil {
 		return nil, err
@@ -165,21 +226,21 @@ func (r *scopeReader) missing(ctx context.Context, d *domain, n *node, m Extende
 		}
 	}
 	// neither live nor deleted: is it still a member?
-	own, err := r.pin(ctx, n.dom)
+	own, err := r.pin(ctx, g.dom)
 	if err != nil {
 		return nil, err
 	}
-	g, err := own.conn.byGUID(ctx, n.entry.GUID, false, []string{"member"})
+	now, err := own.conn.byGUID(ctx, r.nodes[g.id].entry.GUID, false, []string{"member"})
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	for _, v := range g.values("member") {
+	for _, v := range now.values("member") {
 		x, err := ParseExtendedDN(string(v))
 		if err != nil || (x.GUID == m.GUID && x.DN == m.DN) {
-			return nil, &IncompleteError{Base: n.entry.DN, Reason: "a member that cannot be read", Got: len(n.group.edges)}
+			return nil, &IncompleteError{Base: now.DN, Reason: "a member that cannot be read", Got: len(g.edges)}
 		}
 	}
 	return nil, nil
@@ -198,10 +259,10 @@ func (r *scopeReader) vanished(ctx context.Context, p *pin, guid, dn string) err
 }
 
 // foreign follows a foreign security principal: by its SID, not by its name, into the domain with that SID.
-func (r *scopeReader) foreign(ctx context.Context, n *node, e *Entry) error {
+func (r *scopeReader) foreign(ctx context.Context, g *groupNode, e *Entry) error {
 	prefix, _, err := sid.Split(e.SID)
 	if err != nil || !strings.HasPrefix(e.SID, "S-1-5-21-") {
-		n.group.skipped = append(n.group.skipped, Skipped{e.DN, SkipWellKnown, e.SID})
+		g.skipped = append(g.skipped, Skipped{e.DN, SkipWellKnown, e.SID})
 		return nil
 	}
 	d, err := r.c.bySID(ctx, prefix)
@@ -220,12 +281,15 @@ func (r *scopeReader) foreign(ctx context.Context, n *node, e *Entry) error {
 	}
 	switch {
 	case len(hits) != 1:
-		n.group.skipped = append(n.group.skipped, Skipped{e.DN, SkipForeign, e.SID})
+		g.skipped = append(g.skipped, Skipped{e.DN, SkipForeign, e.SID})
 	case hits[0].Kind == KindUser || hits[0].Kind == KindGroup:
-		r.add(d, hits[0])
-		n.group.edges = append(n.group.edges, halfEdge{r.nodes[hits[0].GUID].entry.GUID, true})
+		id, err := r.add(d, hits[0])
+		if err != nil {
+			return err
+		}
+		r.edge(g, id, bitsFSP)
 	default:
-		n.group.skipped = append(n.group.skipped, Skipped{e.DN, SkipNotAUser, e.SID})
+		g.skipped = append(g.skipped, Skipped{e.DN, SkipNotAUser, e.SID})
 	}
 	return nil
 }
@@ -235,26 +299,27 @@ func (r *scopeReader) expandPrimary(ctx context.Context) error {
 	groups := r.primary
 	r.primary = nil
 	byDomain := map[*domain][]Filter{}
-	for _, n := range groups {
-		p, err := r.pin(ctx, n.dom)
+	for _, g := range groups {
+		p, err := r.pin(ctx, g.dom)
 		if err != nil {
 			return err
 		}
-		prefix, rid, err := sid.Split(n.entry.SID)
+		prefix, rid, err := sid.Split(r.nodes[g.id].entry.SID)
 		if err == nil && prefix == p.sid {
-			byDomain[n.dom] = append(byDomain[n.dom], Eq("primaryGroupID", strconv.FormatUint(uint64(rid), 10)))
+			byDomain[g.dom] = append(byDomain[g.dom], Eq("primaryGroupID", strconv.FormatUint(uint64(rid), 10)))
 		}
 	}
 	for _, d := range r.c.domains { // in a fixed order
 		for chunk := range slices.Chunk(byDomain[d], guidsPerQuery) {
-			es, err := r.pins[d].conn.find(ctx, Query{Filter: Or(chunk...), Attributes: r.attributes(), domainOnly: true})
+			err := r.pins[d].conn.each(ctx, Query{Filter: Or(chunk...), Attributes: r.attributes(), domainOnly: true}, func(e *Entry) error {
+				if e.Kind != KindUser {
+					return nil
+				}
+				_, err := r.add(d, e)
+				return err
+			})
 			if err != nil {
 				return err
-			}
-			for _, e := range es {
-				if e.Kind == KindUser {
-					r.add(d, e)
-				}
 			}
 		}
 	}

@@ -9,8 +9,12 @@ import (
 // Sizes of the packed queries of a scope read.
 const (
 	guidsPerQuery  = 100
-	groupsPerQuery = 20 // each brings its whole member list
+	groupsPerQuery = 20    // each brings its whole member list
+	manyValues     = 4_000 // so many members in one answer: fewer groups in the next
 )
+
+// maxNodes is the number of users and groups that one scope can hold: edges have 30 bits for the number of their end.
+const maxNodes = 1 << 30
 
 // A scopeReader collects one scope. Each domain is read on one connection from start to end.
 type scopeReader struct {
@@ -19,11 +23,13 @@ type scopeReader struct {
 	keep      []string // attributes that entries are kept with
 	pins      map[*domain]*pin
 	found     []ResolvedPrincipal
-	nodes     map[string]*node // by GUID: users and groups
-	queue     []*node          // groups whose members are to be read
-	primary   []*node          // groups whose primary members are to be read
-	groupSIDs map[string]bool  // of the groups in nodes
-	edges     int
+	nodes     []node             // users and groups
+	index     map[guidKey]uint32 // their numbers
+	queue     []*groupNode       // groups whose members are to be read
+	primary   []*groupNode       // groups whose primary members are to be read
+	groupSIDs map[string]bool    // of the groups in nodes
+	batch     int                // groups in the next query, 1 to groupsPerQuery
+	counts    ScopeCounts
 }
 
 // A pin is the one connection to a domain.
@@ -34,32 +40,80 @@ type pin struct {
 	sid  string // of the domain
 }
 
-// A node is a user or a group.
+// A node is a user or a group. It keeps its number for ever: edges hold it.
 type node struct {
-	dom     *domain
-	entry   *Entry
-	group   *groupNode // nil for a user
-	reached bool
+	entry *Entry
+	group *groupNode // nil for a user
+	gone  bool       // deleted since it was read
 }
 
 // A groupNode is what groups have in addition: users are many.
 type groupNode struct {
-	edges   []halfEdge // member and fsp
-	skipped []Skipped
-	queued  bool
+	id        uint32
+	dom       *domain
+	edges     []halfEdge // member and fsp
+	primaries []uint32   // users by primary group, set at the end
+	skipped   []Skipped
+	queued    bool
 }
 
-// A halfEdge is an edge without its parent.
-type halfEdge struct {
-	child string
-	fsp   bool
-}
+// A halfEdge is an edge without its parent: the number of the child, and the kind.
+type halfEdge uint32
 
-func (e halfEdge) kind() EdgeKind {
-	if e.fsp {
-		return EdgeFSP
+func newEdge(child, bits uint32) halfEdge { return halfEdge(child<<kindBits | bits) }
+
+func (e halfEdge) child() uint32 { return uint32(e) >> kindBits }
+
+func (e halfEdge) bits() uint32 { return uint32(e) & kindMask }
+
+// A guidKey is a GUID in 16 bytes, a third of its text.
+type guidKey [16]byte
+
+// keyOf reads the canonical text of a GUID: 8-4-4-4-12 digits, lower case.
+func keyOf[T string | []byte](guid T) (k guidKey, ok bool) {
+	if len(guid) != 36 {
+		return k, false
 	}
-	return EdgeMember
+	i := 0
+	for pos := 0; pos < len(guid); pos += 2 {
+		if pos == 8 || pos == 13 || pos == 18 || pos == 23 {
+			if guid[pos] != '-' {
+				return k, false
+			}
+			pos++
+		}
+		hi, lo := nibble(guid[pos]), nibble(guid[pos+1])
+		if hi|lo > 0xf {
+			return k, false
+		}
+		k[i] = hi<<4 | lo
+		i++
+	}
+	return k, true
+}
+
+func nibble(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	}
+	return 0xff
+}
+
+// lookup returns the number of a live user or group that is known.
+func (r *scopeReader) lookup(guid string) (uint32, bool) {
+	k, ok := keyOf(guid)
+	return r.number(k, ok)
+}
+
+func (r *scopeReader) number(k guidKey, ok bool) (uint32, bool) {
+	if !ok {
+		return 0, false
+	}
+	id, ok := r.index[k]
+	return id, ok && !r.nodes[id].gone
 }
 
 func (r *scopeReader) release() {
@@ -119,7 +173,9 @@ func (r *scopeReader) principals(ctx context.Context) error {
 		rp := ResolvedPrincipal{Principal: p, Err: err}
 		if err == nil {
 			rp.GUID, rp.Kind = e.GUID, e.Kind
-			r.add(d, e)
+			if _, err := r.add(d, e); err != nil {
+				return err
+			}
 		}
 		r.found = append(r.found, rp)
 	}
@@ -154,46 +210,72 @@ func (r *scopeReader) resolve(ctx context.Context, p Principal, f nameForm) (*En
 }
 
 // add makes a user or group known; a group is queued for its members.
-func (r *scopeReader) add(d *domain, e *Entry) *node {
-	e = r.pack(e)
-	n := r.nodes[e.GUID]
-	if n == nil {
-		n = &node{dom: d}
-		r.nodes[e.GUID] = n
-		if e.Kind == KindGroup {
-			n.group = &groupNode{}
-			r.enqueue(n)
-			r.primary = append(r.primary, n)
-			r.groupSIDs[e.SID] = true
-		}
-		if r.q.Progress != nil && len(r.nodes)%1000 == 0 {
-			n.entry = e
-			r.q.Progress(r.counts())
-		}
+func (r *scopeReader) add(d *domain, e *Entry) (uint32, error) {
+	k, ok := keyOf(e.GUID)
+	if !ok {
+		return 0, &IncompleteError{Base: e.DN, Reason: "an object without a canonical GUID"}
 	}
-	n.entry = e
-	return n
+	e = r.pack(e)
+	id, known := r.index[k]
+	if known && !r.nodes[id].gone {
+		r.nodes[id].entry = e
+		return id, nil
+	}
+	if !known {
+		if len(r.nodes) == maxNodes {
+			return 0, &IncompleteError{Base: e.DN, Reason: "limit: objects of one scope", Got: len(r.nodes)}
+		}
+		id = uint32(len(r.nodes)) //nolint:gosec // below maxNodes
+		r.nodes = append(r.nodes, node{})
+		r.index[k] = id
+	}
+	n := node{entry: e}
+	if e.Kind == KindGroup {
+		n.group = &groupNode{id: id, dom: d}
+		r.enqueue(n.group)
+		r.primary = append(r.primary, n.group)
+		r.groupSIDs[e.SID] = true
+		r.counts.Groups++
+	} else {
+		r.counts.Users++
+	}
+	r.nodes[id] = n
+	if (r.counts.Users+r.counts.Groups)%progressStep == 0 {
+		r.progress()
+	}
+	return id, nil
+}
+
+// progressStep: progress is told each time so many objects were read.
+const progressStep = 1000
+
+func (r *scopeReader) progress() {
+	if r.q.Progress != nil {
+		r.q.Progress(r.counts)
+	}
+}
+
+// remove forgets a user or group that was deleted.
+func (r *scopeReader) remove(id uint32) {
+	n := &r.nodes[id]
+	n.gone = true
+	if n.group == nil {
+		r.counts.Users--
+		return
+	}
+	r.counts.Groups--
+	r.counts.Edges -= len(n.group.edges)
+	n.group.edges = nil
 }
 
 // pack makes the form in which entries are kept: what was asked, and what the methods of Entry need. Member lists are
 // kept as edges only.
-func (r *scopeReader) pack(e *Entry) *Entry { return e.pack(&r.c.names, r.keep) }
+func (r *scopeReader) pack(e *Entry) *Entry { return e.pack(r.c.packing, r.keep) }
 
-func (r *scopeReader) counts() ScopeCounts {
-	c := ScopeCounts{Edges: r.edges}
-	for _, n := range r.nodes {
-		if n.entry != nil && n.entry.Kind == KindGroup {
-			c.Groups++
-		}
-	}
-	c.Users = len(r.nodes) - c.Groups
-	return c
-}
-
-func (r *scopeReader) enqueue(n *node) {
-	if !n.group.queued {
-		n.group.queued = true
-		r.queue = append(r.queue, n)
+func (r *scopeReader) enqueue(g *groupNode) {
+	if !g.queued {
+		g.queued = true
+		r.queue = append(r.queue, g)
 	}
 }
 
@@ -210,13 +292,13 @@ func (r *scopeReader) expand(ctx context.Context) error {
 			continue
 		}
 		d := r.queue[0].dom
-		var batch []*node
-		var rest []*node
-		for _, n := range r.queue {
-			if n.dom == d && len(batch) < groupsPerQuery {
-				batch = append(batch, n)
+		var batch []*groupNode
+		var rest []*groupNode
+		for _, g := range r.queue {
+			if g.dom == d && len(batch) < r.batch {
+				batch = append(batch, g)
 			} else {
-				rest = append(rest, n)
+				rest = append(rest, g)
 			}
 		}
 		r.queue = rest
@@ -224,60 +306,52 @@ func (r *scopeReader) expand(ctx context.Context) error {
 			return err
 		}
 	}
-	if r.q.Progress != nil {
-		r.q.Progress(r.counts())
-	}
+	r.progress()
 	return nil
 }
 
 // expandGroups reads the member lists of some groups of one domain, then the members that are not known yet.
-func (r *scopeReader) expandGroups(ctx context.Context, d *domain, batch []*node) error {
+func (r *scopeReader) expandGroups(ctx context.Context, d *domain, batch []*groupNode) error {
 	p, err := r.pin(ctx, d)
 	if err != nil {
 		return err
 	}
 	var guids []string
-	for _, n := range batch {
-		guids = append(guids, n.entry.GUID)
-		n.group.queued = false
+	for _, g := range batch {
+		guids = append(guids, r.nodes[g.id].entry.GUID)
+		g.queued = false
 	}
 	entries, err := p.byGUIDs(ctx, guids, append(r.attributes(), "member"))
 	if err != nil {
 		return err
 	}
-	lists := map[*node][]ExtendedDN{}
-	var wanted []ExtendedDN
-	for _, n := range batch {
-		e := entries[n.entry.GUID]
-		if e == nil { // deleted since: proved, or the read is not whole
-			if err := r.vanished(ctx, p, n.entry.GUID, n.entry.DN); err != nil {
-				return err
-			}
-			delete(r.nodes, n.entry.GUID)
+	values := 0
+	for _, e := range entries {
+		values += len(e.values("member"))
+	}
+	switch {
+	case values > manyValues:
+		r.batch = max(1, r.batch/2)
+	case values < manyValues/4:
+		r.batch = min(groupsPerQuery, r.batch*2)
+	}
+	l := linker{r: r, own: d}
+	for i, g := range batch {
+		if r.nodes[g.id].gone || r.nodes[g.id].group != g { // deleted meanwhile, or deleted and restored
 			continue
 		}
-		list, err := p.members(ctx, e)
-		if err != nil {
-			return err
-		}
-		n.entry = r.pack(e)
-		lists[n] = list
-		for _, m := range list {
-			if r.nodes[m.GUID] == nil {
-				wanted = append(wanted, m)
-			}
-		}
-	}
-	loaded, err := r.load(ctx, d, wanted)
-	if err != nil {
-		return err
-	}
-	for _, n := range batch {
-		if list, ok := lists[n]; ok {
-			if err := r.link(ctx, n, list, loaded); err != nil {
+		e := entries[guids[i]]
+		delete(entries, guids[i]) // its member list can be large
+		if e == nil {             // deleted since: proved, or the read is not whole
+			if err := r.vanished(ctx, p, guids[i], r.nodes[g.id].entry.DN); err != nil {
 				return err
 			}
+			r.remove(g.id)
+			continue
+		}
+		if err := l.group(ctx, p, g, e); err != nil {
+			return err
 		}
 	}
-	return nil
+	return l.flush(ctx)
 }

@@ -76,12 +76,17 @@ func (o *Object) memberOfValues() [][]byte {
 }
 
 func (o *Object) memberValues(extended bool) [][]byte {
+	return o.memberPart(extended, 0, len(o.members))
+}
+
+// memberPart returns the list of members with the values from low to high-1 only: a long list is asked for in many parts.
+func (o *Object) memberPart(extended bool, low, high int) [][]byte {
 	if len(o.members) == 0 {
 		return nil
 	}
-	out := make([][]byte, 0, len(o.members))
-	for _, l := range o.members {
-		out = append(out, []byte(l.target.name(extended)))
+	out := make([][]byte, len(o.members))
+	for i := min(low, len(out)); i < min(high, len(out)); i++ {
+		out[i] = []byte(o.members[i].target.name(extended))
 	}
 	return out
 }
@@ -145,10 +150,11 @@ func (s *session) render(q query, o *Object, f *Fault) (ldapwire.SearchEntry, re
 // empty one beside the part).
 func (s *session) attribute(q query, o *Object, desc string, f *Fault) ([]ldapwire.Attribute, result) {
 	name, opts, _ := strings.Cut(desc, ";")
+	low, high, ranged := parseRangeOption(opts)
 	var values [][]byte
 	switch strings.ToLower(name) {
 	case "member":
-		values = o.memberValues(q.extended)
+		values = o.memberPart(q.extended, low, low+s.dc.srv.cfg.MaxValRange)
 	case "tokengroups", "tokengroupsglobalanduniversal":
 		if q.Scope != 0 {
 			return nil, result{}
@@ -161,7 +167,6 @@ func (s *session) attribute(q query, o *Object, desc string, f *Fault) ([]ldapwi
 	default:
 		values = o.values(name)
 	}
-	low, high, ranged := parseRangeOption(opts)
 	if ranged {
 		if f2 := s.rangeFault(low); f2 != nil {
 			f = f2

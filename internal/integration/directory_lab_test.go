@@ -119,7 +119,7 @@ func TestLabDirectoryRead(t *testing.T) {
 			"corp.example.test/alice": true, "corp.example.test/bob": true, "corp.example.test/carol": true, "partner.example.test/alice": true,
 		}, names)
 		kinds := map[directory.EdgeKind]int{}
-		for _, e := range s.Edges {
+		for e := range s.Edges() {
 			kinds[e.Kind]++
 		}
 		require.Equal(t, 1, kinds[directory.EdgeFSP])
@@ -154,7 +154,7 @@ func TestLabDirectoryRead(t *testing.T) {
 		s, err := c.ReadScope(ctx, q)
 		require.NoError(t, err)
 		parents := map[string][]string{}
-		for _, e := range s.Edges {
+		for e := range s.Edges() {
 			parents[e.Child] = append(parents[e.Child], e.Parent)
 		}
 		checked := 0

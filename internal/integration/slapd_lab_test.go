@@ -67,7 +67,7 @@ func TestLabSlapd(t *testing.T) {
 		}
 		require.ElementsMatch(t, []string{"alice", "carol"}, users)
 		require.ElementsMatch(t, []string{"Engineering", "Platform", "SRE", "LoopA", "LoopB"}, groups)
-		require.Len(t, s.Edges, 6)
+		require.Equal(t, 6, s.EdgeCount())
 		require.True(t, s.Marks[0].Server.IsZero())
 	})
 
