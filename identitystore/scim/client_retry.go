@@ -35,7 +35,7 @@ func repeatable(status int, harmless bool) bool {
 
 // repeat calls send until it succeeds, may not be repeated, or has been tried often enough.
 func (c *Client) repeat(ctx context.Context, send func() (after time.Duration, again bool, err error)) error {
-	pause := c.cfg.Backoff
+	pause := min(c.cfg.Backoff, maxBackoff)
 	for try := 1; ; try++ {
 		if err := c.pace.wait(ctx, c.cfg.Now); err != nil {
 			return err

@@ -1,7 +1,9 @@
 // Package scim serves an identity store over SCIM 2.0, and pushes users and groups to SCIM services of others.
 //
-// Start with [NewHandler], which needs an [Authenticator] ([Tokens] is one) and is an http.Handler; a [Client] is the
-// other side. Packages scimfilter and scimpatch are the engines below.
+// Start with [NewHandler], which needs an [Authenticator] ([Tokens] is one) and is an http.Handler. The other side is
+// [NewClient] with [Client.Push], which brings a service to a [State] ([StateOf] reads one from a store), and
+// [Client.PushPlan], which carries a plan of synchronisation out there. Packages scimfilter and scimpatch are the engines
+// below.
 //
 // Not done: passwords (never stored, logged or returned), the /Me endpoint, a .search over all types at once, and
 // signing people in.
@@ -10,7 +12,7 @@
 // refuses what AWS IAM Identity Center refuses (SCIM profile of the IAM Identity Center developer guide).
 //
 // Limits, see [Limits]: 4 MiB of body, 64 levels of JSON, 1000 results of a list, 2000 operations of a bulk request;
-// filters as in scimfilter.
+// filters as in scimfilter. A client reads 8 MiB of an answer and 1,048,576 objects of a list.
 //
 // The tolerance for clients' quirks may grow.
 package scim

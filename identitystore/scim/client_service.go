@@ -1,0 +1,190 @@
+package scim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/adfedkit/adfedkit/identitystore"
+)
+
+// remote is a user or group as the service has it.
+type remote struct {
+	id     string
+	values map[string]string // by path
+}
+
+func readRemote(doc map[string]any) remote {
+	values := map[string]string{pathExternalID: str(doc, "externalId"), pathStatus: string(identitystore.StatusEnabled)}
+	if active, isBool := doc["active"].(bool); isBool && !active {
+		values[pathStatus] = string(identitystore.StatusDisabled)
+	}
+	emails := readList(doc["emails"])
+	for i, e := range emails {
+		if i == 0 || e.Primary {
+			values[pathEmail] = e.Value
+		}
+	}
+	name := object(doc, "name")
+	for _, path := range pushPaths {
+		if _, known := values[path]; known || path == pathEmail {
+			continue
+		}
+		if part, inName := cutName(path); inName {
+			values[path] = str(name, part)
+		} else {
+			values[path] = str(doc, path)
+		}
+	}
+	return remote{str(doc, "id"), values}
+}
+
+// page is a ListResponse (RFC 7644 section 3.4.2, RFC 9865 section 2).
+type page struct {
+	TotalResults *int             `json:"totalResults"`
+	NextCursor   string           `json:"nextCursor"`
+	Resources    []map[string]any `json:"Resources"`
+}
+
+const (
+	pageSize   = 100     // what every service gives, AWS no more
+	maxObjects = 1 << 20 // of one list: ten times what IAM Identity Center holds
+)
+
+// list reads the resources that a filter finds, or all. It says false when the service has more than it lets be read:
+// cursors of the AWS profile are young, and an index beyond the end of what a service keeps gives nothing.
+func (c *Client) list(ctx context.Context, endpoint string, query url.Values, f func(doc map[string]any)) (bool, error) {
+	query.Set("count", strconv.Itoa(pageSize))
+	if c.cfg.Profile == AWS {
+		query.Set("cursor", "")
+	}
+	seen := map[string]bool{}
+	for n := 0; ; {
+		var p page
+		if err := c.Do(ctx, http.MethodGet, endpoint+"?"+query.Encode(), nil, &p); err != nil {
+			return false, err
+		}
+		fresh := false
+		for _, doc := range p.Resources {
+			if id := str(doc, "id"); id != "" && !seen[id] {
+				seen[id], fresh = true, true
+				f(doc)
+			}
+		}
+		n += len(p.Resources)
+		switch {
+		case n > maxObjects:
+			return false, fmt.Errorf("%w: a list without end", ErrAnswer)
+		case p.NextCursor != "":
+			if p.NextCursor == query.Get("cursor") {
+				return false, fmt.Errorf("%w: a cursor that leads to itself", ErrAnswer)
+			}
+			query.Set("cursor", p.NextCursor)
+		case p.TotalResults == nil || n >= *p.TotalResults:
+			return true, nil
+		case !fresh || c.cfg.Profile == AWS:
+			return false, nil
+		default:
+			query.Set("startIndex", strconv.Itoa(n+1))
+		}
+	}
+}
+
+// find returns the one resource that an equality finds, or nil.
+func (c *Client) find(ctx context.Context, endpoint, attribute, value string) (*remote, error) {
+	if value == "" {
+		return nil, nil //nolint:nilnil // nothing to look for
+	}
+	var p page
+	if err := c.Do(ctx, http.MethodGet, endpoint+"?"+url.Values{"filter": {equality(attribute, value)}}.Encode(), nil, &p); err != nil {
+		return nil, err
+	}
+	if len(p.Resources) > 1 {
+		return nil, fmt.Errorf("%w: two objects with one %s", ErrAnswer, attribute)
+	}
+	if len(p.Resources) == 0 {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	r := readRemote(p.Resources[0])
+	if r.id == "" {
+		return nil, fmt.Errorf("%w: an object without an id", ErrAnswer)
+	}
+	return &r, nil
+}
+
+func equality(attribute, value string) string {
+	quoted, err := json.Marshal(value)
+	if err != nil {
+		panic("scim: a string cannot be encoded: " + err.Error())
+	}
+	return attribute + " eq " + string(quoted)
+}
+
+// errNoFilter says that the service does not list the members of a group.
+var errNoFilter = errors.New("scim: members cannot be listed")
+
+// usersOf returns the users in a group, by the users' own list.
+func (c *Client) usersOf(ctx context.Context, group string) (map[string]bool, error) {
+	in := map[string]bool{}
+	complete, err := c.list(ctx, "/Users", url.Values{"filter": {equality("groups.value", group)}}, func(doc map[string]any) { in[str(doc, "id")] = true })
+	var e *Error
+	if errors.As(err, &e) && (e.Status == http.StatusBadRequest || e.Status == http.StatusNotImplemented) || err == nil && !complete {
+		return nil, errNoFilter
+	}
+	return in, err
+}
+
+// members returns which of the users are in a group. IAM Identity Center lists no members with a group: there the users
+// are asked for theirs, and if that is not allowed, each pair (developer guide of its SCIM implementation, ListGroups
+// and ListUsers). A group too big for one answer is read the same way elsewhere.
+func (c *Client) members(ctx context.Context, group string, candidates []string) (map[string]bool, error) {
+	if c.cfg.Profile != AWS {
+		var doc map[string]any
+		err := c.Do(ctx, http.MethodGet, resourcePath("/Groups", group), nil, &doc)
+		if err == nil {
+			in := map[string]bool{}
+			list, _ := doc["members"].([]any)
+			for _, e := range list {
+				if m, _ := e.(map[string]any); str(m, "type") != "Group" { // nested groups are not ours
+					in[str(m, "value")] = true
+				}
+			}
+			return in, nil
+		}
+		if !errors.Is(err, ErrAnswer) {
+			return nil, err
+		}
+	}
+	in, err := c.usersOf(ctx, group)
+	if !errors.Is(err, errNoFilter) {
+		return in, err
+	}
+	in = map[string]bool{}
+	for _, user := range candidates {
+		var p page
+		filter := equality("id", group) + " and " + equality("members", user)
+		if err := c.Do(ctx, http.MethodGet, "/Groups?"+url.Values{"filter": {filter}}.Encode(), nil, &p); err != nil {
+			return nil, err
+		}
+		if len(p.Resources) > 0 {
+			in[user] = true
+		}
+	}
+	return in, nil
+}
+
+// total asks how many objects there are.
+func (c *Client) total(ctx context.Context, endpoint string) (int, error) {
+	var p page
+	err := c.Do(ctx, http.MethodGet, endpoint+"?count=1", nil, &p)
+	if err != nil || p.TotalResults == nil {
+		return 0, err
+	}
+	return max(0, *p.TotalResults), nil
+}
+
+func resourcePath(endpoint, id string) string { return endpoint + "/" + url.PathEscape(id) }
