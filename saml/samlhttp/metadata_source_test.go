@@ -88,6 +88,10 @@ func TestMetadataSourceKeepsTheLastGoodCopy(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, p.Trust.AllowUnsolicited)
 		require.Equal(t, "urn:idp", p.Trust.EntityID)
+		_, err = s.Partner(t.Context(), "tenant", "")
+		require.ErrorIs(t, err, saml.ErrNotFound, "a document without tenants answers for none")
+		_, err = s.RelyingParty(t.Context(), "")
+		require.ErrorIs(t, err, saml.ErrNotFound, "nobody is no relying party")
 	}
 	good()
 	for name, c := range map[string]struct {
