@@ -176,7 +176,8 @@ func signatureAttacks() map[string]func() []attack {
 		"A38": func() []attack {
 			return []attack{
 				refuse("deep", after(swapText("<ds:Reference", strings.Repeat("<ds:x>", 500)+strings.Repeat("</ds:x>", 500)+"<ds:Reference")), saml.ReasonTooDeep),
-				refuse("wide", after(swapText("<ds:Reference", strings.Repeat("<ds:x></ds:x>", 40_000)+"<ds:Reference")), saml.ReasonSignatureShape),
+				refuse("wide", after(swapText("<ds:Reference", strings.Repeat("<ds:x></ds:x>", 40_000)+"<ds:Reference")), saml.ReasonTooLarge),
+				refuse("wide, as dense as may be", after(swapText("<ds:Reference", strings.Repeat("<ds:xxxxxxx></ds:xxxxxxx>", 40_000)+"<ds:Reference")), saml.ReasonSignatureShape),
 			}
 		},
 		"A39": func() []attack {

@@ -25,6 +25,7 @@ type validation struct {
 	received xmlgate.Elem // the root as received: used to find things, never read for values once something signed covers them
 	resp     xmlgate.Elem // what response-level values are read from: the verified root when the response is signed
 	signed   bool         // the response is signed
+	plain    bool         // its signature brings no declarations of its own
 	idp      TrustedIdentityProvider
 	keys     []crypto.PublicKey
 	pending  []Request // requests of which one may be answered
@@ -34,6 +35,7 @@ type validation struct {
 
 	outer     xmlgate.Elem // the encrypted assertion as received
 	assertion xmlgate.Elem // verified
+	inside    bool         // it is read from what the response's signature digested and still holds its own Signature
 	result    Assertion
 	until     time.Time // end of every confirmation and of the conditions
 	ends      time.Time // end of what was relied on
@@ -312,7 +314,7 @@ func (v *validation) responseSignature() error {
 		return v.step("response signature", "core 5", "", "", err)
 	}
 	v.covered(ver, "response")
-	v.resp, v.signed = ver.root, true
+	v.resp, v.signed, v.plain = ver.root, true, ver.plain
 	if err := v.step("response signature", "core 5", "", "verified", nil); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/adfedkit/adfedkit/internal/xmldsig"
 	"github.com/adfedkit/adfedkit/internal/xmlenc"
 	"github.com/adfedkit/adfedkit/internal/xmlgate"
 )
@@ -63,8 +64,10 @@ func nthAssertion(root xmlgate.Elem, n int) xmlgate.Elem {
 func (v *validation) oneAssertion(n int) error {
 	el := nthAssertion(v.received, n)
 	covered := el
+	var digested xmlgate.Elem // the same in the bytes that the response's signature digested
 	if v.signed {
-		covered = nthAssertion(v.resp, n)
+		digested = nthAssertion(v.resp, n)
+		covered = digested
 	}
 	if el.Local() == "EncryptedAssertion" {
 		v.outer = el
@@ -72,10 +75,10 @@ func (v *validation) oneAssertion(n int) error {
 		if el, err = v.decrypted(covered); err != nil {
 			return v.step("decryption", "core 2.3.4", "", "", v.generic(err))
 		}
-		covered = el
+		covered, digested = el, xmlgate.Elem{} // what was digested is the cipher text
 		v.result.Encrypted = true
 	}
-	if err := v.assertionSignature(el, covered); err != nil {
+	if err := v.assertionSignature(el, covered, digested); err != nil {
 		return err
 	}
 	if err := v.checkAssertion(); err != nil {
@@ -85,12 +88,13 @@ func (v *validation) oneAssertion(n int) error {
 }
 
 // assertionSignature verifies the signature of the assertion, if there is one, and wants it or the response's.
-func (v *validation) assertionSignature(el, covered xmlgate.Elem) error {
+func (v *validation) assertionSignature(el, covered, digested xmlgate.Elem) error {
 	if hasSignature(el) {
-		ver, err := verifySigned(el, v.keys, v.idp.Algorithms)
+		ver, err := verifyInside(el, digested, v.plain, v.keys, v.idp.Algorithms)
 		if err != nil {
 			return v.step("assertion signature", "core 5", "", "", v.generic(err))
 		}
+		v.inside = ver.root == digested
 		v.covered(ver, "assertion")
 		v.assertion = ver.root
 		return v.step("assertion signature", "core 5", "", "verified", nil)
@@ -101,7 +105,7 @@ func (v *validation) assertionSignature(el, covered xmlgate.Elem) error {
 	case !v.signed: // encryption is no signature: anybody can encrypt to us
 		return v.refused("assertion signature", "core 5", "", "absent", ReasonUnsigned, "neither the response nor the assertion is signed")
 	}
-	v.assertion = covered
+	v.assertion, v.inside = covered, false
 	return v.step("assertion signature", "core 5", "", "covered by the response", nil)
 }
 
@@ -201,6 +205,7 @@ func (v *validation) assertionChildren() error {
 				ok = true
 			}
 		}
+		ok = ok || v.inside && c.Is(xmldsig.Space, "Signature") // verified: bytes that the response's signature digested still hold it
 		if !ok {
 			return v.refused("assertion children", "core 2.3.3", "", c.Local(), ReasonMalformedXML, "an element that an Assertion cannot hold")
 		}

@@ -329,11 +329,11 @@ func readValue(el xmlgate.Elem) (AttributeValue, error) {
 	if text, ok := el.Text(); ok {
 		return AttributeValue{Value: text, Type: readType(el)}, nil
 	}
-	xml, err := el.CanonicalContent(nil)
+	xml, err := el.CanonicalContent()
 	if err != nil {
 		return AttributeValue{}, reject(ReasonAttribute, "a value that cannot be canonicalised", err)
 	}
-	return AttributeValue{Value: string(xml), XML: string(xml)}, nil
+	return AttributeValue{Value: xml, XML: xml}, nil
 }
 
 // readType returns xsi:type as namespace#name. A type without a declared prefix says nothing.

@@ -29,6 +29,7 @@ func signable(el xmlgate.Elem) bool {
 type verifiedElem struct {
 	root     xmlgate.Elem // parsed again from the digested bytes
 	key      crypto.PublicKey
+	plain    bool // see xmldsig.Verified
 	warnings []string
 }
 
@@ -55,6 +56,13 @@ func hasSignature(el xmlgate.Elem) bool {
 
 // verifySigned checks the signature of el, which may stand anywhere in its document, under the pinned keys.
 func verifySigned(el xmlgate.Elem, keys []crypto.PublicKey, p AlgorithmPolicy) (*verifiedElem, error) {
+	return verifyInside(el, xmlgate.Elem{}, false, keys, p)
+}
+
+// verifyInside is verifySigned for an element that a verified signature already covers: covered is what was read from the bytes which
+// that one digested. When neither signature brings declarations of its own (plain), these bytes hold the element exactly as the
+// inner signature digests it, and no third copy is made.
+func verifyInside(el, covered xmlgate.Elem, plain bool, keys []crypto.PublicKey, p AlgorithmPolicy) (*verifiedElem, error) {
 	if !signable(el) {
 		return nil, reject(ReasonSignatureShape, "an element of this kind is not signed in SAML", nil)
 	}
@@ -63,7 +71,12 @@ func verifySigned(el xmlgate.Elem, keys []crypto.PublicKey, p AlgorithmPolicy) (
 	if err != nil {
 		return nil, fromSignature(err)
 	}
-	out := &verifiedElem{root: v.Root, key: v.Key}
+	out := &verifiedElem{root: covered, key: v.Key, plain: v.Plain}
+	if !plain || !v.Plain || covered.IsZero() {
+		if out.root, err = v.Root(); err != nil {
+			return nil, fromSignature(err)
+		}
+	}
 	if v.SHA1 {
 		out.warnings = []string{WarningSHA1}
 	}

@@ -77,7 +77,10 @@ func (Library) Verify(el xmlgate.Elem, keys []crypto.PublicKey, p Policy) (*Veri
 		if err != nil {
 			continue
 		}
-		return &Verified{Root: root, Key: key, Algorithm: info.algorithm, SHA1: info.method.hash == crypto.SHA1 || info.digest == crypto.SHA1}, nil
+		return &Verified{
+			Key: key, Algorithm: info.algorithm, SHA1: info.method.hash == crypto.SHA1 || info.digest == crypto.SHA1,
+			root: func() (xmlgate.Elem, error) { return root, nil },
+		}, nil
 	}
 	return nil, refuse(ReasonSignature, "goxmldsig does not verify the signature")
 }
@@ -135,12 +138,7 @@ func validateOne(text, value []byte, key crypto.PublicKey) (root xmlgate.Elem, e
 	if err != nil {
 		return root, err
 	}
-	size := len(octets)
-	parsed, err := xmlgate.Parse(octets, xmlgate.Limits{Bytes: size, Elements: size, TotalAttributes: size, Depth: 512, Attributes: 1 << 15, Namespaces: 1 << 15, NameLength: 1 << 15})
-	if err != nil {
-		return root, err
-	}
-	return parsed.Root(), nil
+	return parsed(octets)
 }
 
 // standIn is a certificate that only carries the key.

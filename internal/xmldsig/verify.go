@@ -16,11 +16,18 @@ const maxPrefixes = 64
 
 // Verified is an element whose signature was checked.
 type Verified struct {
-	Root      xmlgate.Elem     // the element without its Signature, parsed again from the digested bytes
 	Key       crypto.PublicKey // the pinned key that verified it
 	Algorithm string
 	SHA1      bool // SHA-1 had a part in it (only under Policy.SHA1)
+	Plain     bool // canonicalised exclusively and without a PrefixList: an element inside keeps its declarations whoever signs around it
+
+	root func() (xmlgate.Elem, error)
 }
+
+// Root returns the element without its Signature, parsed again from the digested bytes: the only thing that values may be read from.
+// It works when it is asked, because not everybody does: the signature of an assertion that a signed response already covers is only
+// checked.
+func (v *Verified) Root() (xmlgate.Elem, error) { return v.root() }
 
 // Signature returns the Signature that is a child of el, and how many there are.
 func Signature(el xmlgate.Elem) (xmlgate.Elem, int) { return el.Only(Space, "Signature") }
@@ -51,7 +58,7 @@ func Verify(el xmlgate.Elem, keys []crypto.PublicKey, p Policy) (*Verified, erro
 	if err != nil {
 		return nil, err
 	}
-	buf := make([]byte, 0, len(el.Raw())+512) // one buffer: first SignedInfo, then the element
+	buf := make([]byte, 0, scratch(len(el.Raw()))) // one buffer: first SignedInfo, then the element
 	octets, cerr := parts.info.Canonical(buf, info.c14n)
 	if cerr != nil {
 		return nil, &Error{ReasonTransform, "SignedInfo cannot be canonicalised", cerr}
@@ -82,31 +89,70 @@ func (p Policy) same(octets []byte, info *signedInfo, id string) *Error {
 	return nil
 }
 
-// digested canonicalises el, compares the digest and parses what was digested.
+// scratch is the size of the buffer for an element of n bytes. Small ones fit in and are canonicalised once. Large ones go through it
+// to the digest, and only when that is right is the canonical form made a second time to be kept: what is refused costs no memory.
+func scratch(n int) int {
+	const small, piece = 64 << 10, 32 << 10
+	if n > small {
+		return piece
+	}
+	return n + n/4 + 512
+}
+
+// digested canonicalises el and compares the digest.
 func (p Policy) digested(el, sig xmlgate.Elem, buf []byte, info *signedInfo, key crypto.PublicKey) (*Verified, error) {
 	opt := info.transform
 	opt.Omit = sig
-	octets, err := el.Canonical(buf, opt)
-	if err != nil {
-		return nil, &Error{ReasonTransform, "the element cannot be canonicalised", err}
-	}
-	if len(octets) == 0 { // a canonicaliser that fails silently would let the digest of nothing match
-		return nil, refuse(ReasonTransform, "canonical form is empty")
-	}
 	h := info.digest.New()
 	if subtle.ConstantTimeCompare(h.Sum(nil), info.digestValue) == 1 {
 		return nil, refuse(ReasonSignature, "digest of nothing")
 	}
+	octets, size, err := el.CanonicalTo(h, buf, opt)
+	if err != nil {
+		return nil, &Error{ReasonTransform, "the element cannot be canonicalised", err}
+	}
+	if size == 0 { // a canonicaliser that fails silently would let the digest of nothing match
+		return nil, refuse(ReasonTransform, "canonical form is empty")
+	}
+	if subtle.ConstantTimeCompare(h.Sum(nil), info.digestValue) != 1 {
+		return nil, refuse(ReasonSignature, "digest does not match")
+	}
+	v := &Verified{Key: key, Algorithm: info.algorithm, SHA1: info.method.hash == crypto.SHA1 || info.digest == crypto.SHA1}
+	v.Plain = opt.Exclusive && len(opt.Prefixes) == 0
+	v.root = func() (xmlgate.Elem, error) {
+		if octets == nil {
+			var err error
+			if octets, err = again(el, opt, size, info); err != nil {
+				return xmlgate.Elem{}, err
+			}
+		}
+		return parsed(octets)
+	}
+	return v, nil
+}
+
+// again canonicalises el a second time, to be kept, and holds what comes out to the digest like the first time.
+func again(el xmlgate.Elem, opt xmlgate.Canonicalization, size int, info *signedInfo) ([]byte, error) {
+	octets, err := el.Canonical(make([]byte, 0, size), opt)
+	if err != nil {
+		return nil, &Error{ReasonTransform, "the element cannot be canonicalised", err}
+	}
+	h := info.digest.New()
 	h.Write(octets)
 	if subtle.ConstantTimeCompare(h.Sum(nil), info.digestValue) != 1 {
 		return nil, refuse(ReasonSignature, "digest does not match")
 	}
+	return octets, nil
+}
+
+// parsed reads the digested octets.
+func parsed(octets []byte) (xmlgate.Elem, error) {
 	size := len(octets)
 	doc, err := xmlgate.ParseOwned(octets, xmlgate.Limits{Bytes: size, Elements: size, TotalAttributes: size, Depth: 512, Attributes: 1 << 15, Namespaces: 1 << 15, NameLength: 1 << 15})
 	if err != nil {
-		return nil, &Error{ReasonTransform, "canonical form does not parse", err}
+		return xmlgate.Elem{}, &Error{ReasonTransform, "canonical form does not parse", err}
 	}
-	return &Verified{Root: doc.Root(), Key: key, Algorithm: info.algorithm, SHA1: info.method.hash == crypto.SHA1 || info.digest == crypto.SHA1}, nil
+	return doc.Root(), nil
 }
 
 // place finds the one Signature where the schemas put it: after Issuer in protocol messages and assertions, first in metadata.

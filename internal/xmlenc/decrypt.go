@@ -63,13 +63,14 @@ func (d *Decrypter) Decrypt(container xmlgate.Elem, budget *Budget) (plain []byt
 	if err != nil {
 		return nil, false, err
 	}
+	content := &content{data, kind, text}
 	keys := encryptedKeys(container, data)
 	if len(keys) == 0 || len(keys) > maxEncryptedKeys || len(d.Keys) == 0 {
 		return nil, false, ErrDecrypt
 	}
 	refused := 0
 	for _, k := range keys {
-		plain, err := d.open(k, kind, text, budget)
+		plain, err := d.open(k, content, budget)
 		if err == nil {
 			return plain, kind.gcm, nil
 		}
@@ -81,6 +82,25 @@ func (d *Decrypter) Decrypt(container xmlgate.Elem, budget *Budget) (plain []byt
 		return nil, false, ErrAlgorithm
 	}
 	return nil, false, ErrDecrypt
+}
+
+// content is what was encrypted. It is decrypted in place: cipher texts are as large as messages.
+type content struct {
+	data xmlgate.Elem
+	kind cipherKind
+	text []byte // nil after an attempt
+}
+
+// with decrypts under the unwrapped key.
+func (c *content) with(key []byte) ([]byte, error) {
+	text := c.text
+	if c.text = nil; text == nil {
+		var err error
+		if text, err = cipherValue(c.data); err != nil {
+			return nil, err
+		}
+	}
+	return decryptContent(c.kind, key, text)
 }
 
 // method finds the EncryptedData and how it is encrypted, if the policy allows that.
@@ -105,8 +125,8 @@ func (d *Decrypter) method(container xmlgate.Elem) (data xmlgate.Elem, kind ciph
 }
 
 // open unwraps one EncryptedKey with each private key that may fit and decrypts the content with it.
-func (d *Decrypter) open(el xmlgate.Elem, kind cipherKind, text []byte, budget *Budget) ([]byte, error) {
-	opts, err := d.transport(el, kind.keySize)
+func (d *Decrypter) open(el xmlgate.Elem, c *content, budget *Budget) ([]byte, error) {
+	opts, err := d.transport(el, c.kind.keySize)
 	if err != nil {
 		return nil, err
 	}
@@ -119,10 +139,10 @@ func (d *Decrypter) open(el xmlgate.Elem, kind cipherKind, text []byte, budget *
 			return nil, ErrDecrypt
 		}
 		cek, err := key.Decrypt(rand.Reader, wrapped, opts)
-		if err != nil || len(cek) != kind.keySize {
+		if err != nil || len(cek) != c.kind.keySize {
 			continue
 		}
-		if plain, err := decryptContent(kind, cek, text); err == nil {
+		if plain, err := c.with(cek); err == nil {
 			return plain, nil
 		}
 	}
@@ -132,9 +152,13 @@ func (d *Decrypter) open(el xmlgate.Elem, kind cipherKind, text []byte, budget *
 // candidates returns the one key whose certificate the message names, or all keys when it names none of ours.
 func (d *Decrypter) candidates(el xmlgate.Elem) []crypto.Decrypter {
 	type equaler interface{ Equal(x crypto.PublicKey) bool }
+	tried := 0
 	for c := range el.Descendants() {
 		if !c.Is(dsigSpace, "X509Certificate") {
 			continue
+		}
+		if tried++; tried > maxEncryptedKeys {
+			break
 		}
 		text, _ := c.Text()
 		der, err := decodeBase64(text)
@@ -224,12 +248,16 @@ func encryptedKeys(container, data xmlgate.Elem) []xmlgate.Elem {
 			out = append(out, e)
 		}
 	}
+	hops := 0 // each one reads through the document
 	if info, n := data.Only(dsigSpace, "KeyInfo"); n == 1 {
 		for c := range info.Children() {
 			switch {
 			case c.Is(Space, "EncryptedKey"):
 				add(c)
 			case c.Is(dsigSpace, "RetrievalMethod"):
+				if hops++; hops > maxEncryptedKeys {
+					return nil
+				}
 				if e := retrieve(c); !e.IsZero() {
 					add(e)
 				}
@@ -292,7 +320,7 @@ func decodeBase64(text string) ([]byte, error) {
 	return out, nil
 }
 
-// decryptContent opens the content with the unwrapped key.
+// decryptContent opens the content with the unwrapped key, in place.
 func decryptContent(kind cipherKind, key, text []byte) ([]byte, error) {
 	if kind.des3 {
 		block, err := des.NewTripleDESCipher(key) //nolint:gosec // by option only
@@ -315,7 +343,7 @@ func decryptContent(kind cipherKind, key, text []byte) ([]byte, error) {
 	if err != nil {
 		return nil, ErrDecrypt
 	}
-	plain, err := aead.Open(nil, text[:gcmNonce], text[gcmNonce:], nil)
+	plain, err := aead.Open(text[gcmNonce:gcmNonce], text[:gcmNonce], text[gcmNonce:], nil)
 	if err != nil {
 		return nil, ErrDecrypt
 	}
@@ -328,8 +356,8 @@ func decryptCBC(block cipher.Block, text []byte) ([]byte, error) {
 	if len(text) < 2*size || len(text)%size != 0 {
 		return nil, ErrDecrypt
 	}
-	plain := make([]byte, len(text)-size)
-	cipher.NewCBCDecrypter(block, text[:size]).CryptBlocks(plain, text[size:])
+	plain := text[size:]
+	cipher.NewCBCDecrypter(block, text[:size]).CryptBlocks(plain, plain)
 	pad := int(plain[len(plain)-1])
 	if pad == 0 || pad > size {
 		return nil, ErrDecrypt

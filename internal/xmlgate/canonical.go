@@ -2,8 +2,12 @@ package xmlgate
 
 import (
 	"errors"
+	"io"
 	"slices"
 	"strings"
+	"sync"
+	"unicode/utf8"
+	"unsafe"
 )
 
 // Canonicalization says how [Elem.Canonical] writes an element. The zero value is inclusive Canonical XML 1.0 without comments.
@@ -26,16 +30,25 @@ var (
 	ErrXMLBase = errors.New("xmlgate: inherited xml:base")
 )
 
-// maxDeclared bounds the declarations that a canonical form repeats, in lengths of the document. The worst honest shape, an
-// unlisted xsi prefix on every attribute value, stays below one.
-const maxDeclared = 2
+// maxGrowth bounds a canonical form, in lengths of the document: few bytes can declare what many elements must repeat, and one bare
+// character can stand for five. The worst honest shape, an unlisted xsi prefix on every attribute value, stays below two.
+const (
+	maxGrowth = 2
+	freeBytes = 64 << 10
+)
+
+// undo is what a declaration of owner shadows.
+type undo struct{ owner, prefix, binding int32 }
 
 // canon writes one canonical form.
 type canon struct {
 	d        *Doc
-	opt      *Canonicalization
+	opt      Canonicalization
 	out      []byte
-	declared int // bytes of declarations that may still be written
+	sink     io.Writer // takes what does not fit into out, then nothing is kept; without it out grows
+	sunk     int       // bytes that went there
+	limit    int       // bytes that may still be written beyond the capacity of out
+	full     bool      // the limit was reached
 	omit     int32
 	rendered []int32 // by prefix: the binding last written by an ancestor, -1 for none
 	listed   []bool  // by prefix: handled as in inclusive canonicalisation
@@ -44,46 +57,105 @@ type canon struct {
 	order    []int32 // attributes of the tag at hand
 }
 
-type undo struct{ prefix, binding int32 }
-
 // Canonical appends the canonical form of e and what it holds to dst.
 func (e Elem) Canonical(dst []byte, opt Canonicalization) ([]byte, error) {
 	if e.d.relative {
 		return nil, ErrRelativeNamespace
 	}
 	c := e.canon(dst, &opt)
+	defer c.done()
 	if err := c.element(e.i, true); err != nil {
 		return nil, err
 	}
 	return c.out, nil
 }
 
-// CanonicalContent appends the exclusive canonical form of what e holds, each child for itself, to dst.
-func (e Elem) CanonicalContent(dst []byte) ([]byte, error) {
+// CanonicalTo writes the canonical form of e and what it holds to w, which must not fail, and returns how long it is. When the form
+// fits into the capacity of buf it is also returned: what is larger can be had from [Elem.Canonical] once w knows that it is wanted.
+func (e Elem) CanonicalTo(w io.Writer, buf []byte, opt Canonicalization) (form []byte, size int, err error) {
 	if e.d.relative {
-		return nil, ErrRelativeNamespace
+		return nil, 0, ErrRelativeNamespace
 	}
-	c := e.canon(dst, &Canonicalization{Exclusive: true})
-	if err := c.content(e.x()); err != nil {
-		return nil, err
+	c := e.canon(slices.Grow(buf[:0], utf8.UTFMax), &opt)
+	defer c.done()
+	c.sink = w
+	if err := c.element(e.i, true); err != nil {
+		return nil, 0, err
 	}
-	return c.out, nil
+	_, _ = w.Write(c.out)
+	if c.sunk > 0 {
+		return nil, c.sunk + len(c.out), nil
+	}
+	return c.out, len(c.out), nil
 }
 
+// CanonicalContent returns the exclusive canonical form of what e holds, each child for itself.
+func (e Elem) CanonicalContent() (string, error) {
+	if e.d.relative {
+		return "", ErrRelativeNamespace
+	}
+	x := e.x()
+	c := e.canon(make([]byte, 0, x.close-x.content+64), &Canonicalization{Exclusive: true})
+	defer c.done()
+	if err := c.content(e.i, x); err != nil {
+		return "", err
+	}
+	return unsafe.String(unsafe.SliceData(c.out), len(c.out)), nil //nolint:gosec // nobody else has these bytes
+}
+
+// canons keeps the small tables of canonical forms: a message with many structured values makes one for each.
+var canons = sync.Pool{New: func() any { return new(canon) }} //nolint:gochecknoglobals // scratch memory, nothing of a message stays in it
+
 func (e Elem) canon(dst []byte, opt *Canonicalization) *canon {
-	c := &canon{d: e.d, opt: opt, out: dst, omit: -1, declared: maxDeclared*len(e.d.src) + 64<<10}
+	c := canons.Get().(*canon) //nolint:forcetypeassert,errcheck // nothing else is put there
+	*c = canon{
+		d: e.d, opt: *opt, out: dst, omit: -1, limit: maxGrowth*len(e.d.src) + freeBytes,
+		rendered: c.rendered[:0], undo: c.undo[:0], need: c.need[:0], order: c.order[:0],
+	}
 	if opt.Omit.d == e.d {
 		c.omit = opt.Omit.i
 	}
-	scratch := make([]int32, len(e.d.prefixes)+24)
-	c.rendered, c.need, c.order = scratch[:len(e.d.prefixes)], scratch[len(e.d.prefixes):len(e.d.prefixes):len(e.d.prefixes)+8], scratch[len(e.d.prefixes)+8:len(e.d.prefixes)+8]
-	for i := range c.rendered {
-		c.rendered[i] = -1
+	for range e.d.prefixes {
+		c.rendered = append(c.rendered, -1)
 	}
 	c.rendered[prefixNone] = bindNone
-	c.undo = make([]undo, 0, 16)
 	c.list()
 	return c
+}
+
+// done gives the tables back, without what they were used for.
+func (c *canon) done() {
+	*c = canon{rendered: c.rendered, undo: c.undo, need: c.need, order: c.order}
+	canons.Put(c)
+}
+
+// put writes s.
+func (c *canon) put(s string) {
+	if len(s) <= cap(c.out)-len(c.out) || c.room(len(s)) {
+		c.out = append(c.out, s...)
+		return
+	}
+	if !c.full { // too large for the buffer
+		_, _ = c.sink.Write(unsafe.Slice(unsafe.StringData(s), len(s))) //nolint:gosec // a writer does not change what it gets
+		c.sunk += len(s)
+	}
+}
+
+// room makes place for n more bytes, by passing on what there is or by doubling (append alone grows large slices in small steps), and
+// reports whether there is place now.
+func (c *canon) room(n int) bool {
+	switch {
+	case c.full || len(c.out)+c.sunk+n > c.limit:
+		c.full, c.out = true, c.out[:0]
+		return false
+	case c.sink == nil:
+		c.out = slices.Grow(c.out, max(n, len(c.out)))
+		return true
+	}
+	_, _ = c.sink.Write(c.out)
+	c.sunk += len(c.out)
+	c.out = c.out[:0]
+	return n <= cap(c.out)
 }
 
 // list marks the prefixes of the PrefixList; one that the document does not know has nothing to render.
@@ -106,144 +178,126 @@ func (c *canon) list() {
 
 func (c *canon) element(i int32, apex bool) error {
 	d := c.d
-	x := &d.elems[i]
+	x := d.elems.at(i)
 	mark := len(c.undo)
-	name := d.src[x.name : x.name+x.nameLen()]
-	c.out = append(c.out, '<')
-	c.out = append(c.out, name...)
-	if err := c.namespaces(i, apex); err != nil {
+	name := d.src[x.open+1 : x.open+1+x.nameLen()]
+	c.put("<")
+	c.put(name)
+	c.namespaces(i, x, apex)
+	if err := c.attributes(i, x, apex); err != nil {
 		return err
 	}
-	if err := c.attributes(i, apex); err != nil {
+	c.put(">")
+	if err := c.content(i, x); err != nil {
 		return err
 	}
-	c.out = append(c.out, '>')
-	if err := c.content(x); err != nil {
-		return err
-	}
-	c.out = append(c.out, '<', '/')
-	c.out = append(c.out, name...)
-	c.out = append(c.out, '>')
+	c.put("</")
+	c.put(name)
+	c.put(">")
 	for n := len(c.undo) - 1; n >= mark; n-- {
 		c.rendered[c.undo[n].prefix] = c.undo[n].binding
 	}
 	c.undo = c.undo[:mark]
+	if c.full {
+		return ErrGrowth
+	}
 	return nil
 }
 
 // content writes what stands between the tags of x.
-func (c *canon) content(x *elem) error {
+func (c *canon) content(i int32, x *elem) error {
 	d := c.d
 	at := x.content
-	for k := x.first; k >= 0; k = d.elems[k].next {
-		child := &d.elems[k]
+	for k := i + 1; k < x.after; {
+		child := d.elems.at(k)
 		c.text(x, d.src[at:child.open])
 		if k != c.omit {
 			if err := c.element(k, false); err != nil {
 				return err
 			}
 		}
-		at = child.end
+		at = d.end(child)
+		k = child.after
 	}
 	c.text(x, d.src[at:x.close])
 	return nil
 }
 
-func (x *elem) nameLen() int32 {
-	if x.prefixLen == 0 {
-		return int32(x.localLen)
-	}
-	return int32(x.prefixLen) + 1 + int32(x.localLen)
-}
-
 // namespaces writes the declarations that the element needs, sorted by prefix.
-func (c *canon) namespaces(i int32, apex bool) error {
-	d, x := c.d, &c.d.elems[i]
+func (c *canon) namespaces(i int32, x *elem, apex bool) {
+	d := c.d
 	c.need = c.need[:0]
 	if !c.opt.Exclusive || c.listed != nil {
 		c.inherited(i, apex)
 	}
 	if c.opt.Exclusive {
-		c.use(x.prefix, x.binding)
-		for a := x.attr; a < x.attr+int32(x.nattr); a++ {
-			if p := d.attrs[a].prefix; p != prefixNone {
-				c.use(p, d.attrs[a].binding)
+		c.use(x.binding)
+		for a, end := x.attr, d.attrsEnd(i); a < end; a++ {
+			if b := d.attrs.at(a).info.binding(); b != bindNone {
+				c.use(b)
 			}
 		}
 	}
-	sortInts(c.need, func(a, b int32) bool { return d.prefixes[d.bindings[a].prefix] < d.prefixes[d.bindings[b].prefix] })
-	for _, b := range c.need {
-		size := len(d.bindings[b].uri) + len(d.prefixes[d.bindings[b].prefix]) + len(` xmlns:=""`)
-		if c.declared -= size; c.declared < 0 {
-			return ErrGrowth
-		}
-		c.room(size)
-		c.out = append(c.out, " xmlns"...)
-		if p := d.prefixes[d.bindings[b].prefix]; p != "" {
-			c.out = append(append(c.out, ':'), p...)
-		}
-		c.out = append(c.out, '=', '"')
-		c.out = appendValue(c.out, d.bindings[b].uri)
-		c.out = append(c.out, '"')
+	if len(c.need) > 1 {
+		sortInts(c.need, func(a, b int32) bool { return d.prefixes[d.bindings[a].prefix] < d.prefixes[d.bindings[b].prefix] })
 	}
-	return nil
-}
-
-// room makes the buffer twice as large when n more bytes do not fit: append alone grows large slices in small steps.
-func (c *canon) room(n int) {
-	if cap(c.out)-len(c.out) < n {
-		c.out = slices.Grow(c.out, max(n, len(c.out)))
+	for _, b := range c.need {
+		if p := d.prefixes[d.bindings[b].prefix]; p != "" {
+			c.put(" xmlns:")
+			c.put(p)
+			c.put(`="`)
+		} else {
+			c.put(` xmlns="`)
+		}
+		c.value(d.bindings[b].uri, false)
+		c.put(`"`)
 	}
 }
 
 // inherited handles declarations as inclusive canonicalisation does: all of them, or those of the listed prefixes.
 func (c *canon) inherited(i int32, apex bool) {
-	d, x := c.d, &c.d.elems[i]
+	d := c.d
 	take := func(b int32) {
 		if c.listed == nil || c.listed[d.bindings[b].prefix] {
-			c.use(d.bindings[b].prefix, b)
+			c.use(b)
 		}
 	}
 	if !apex {
-		for b := x.decl; b < x.decl+int32(x.ndecl); b++ {
-			take(b)
+		for n, to := d.declsOf(i); n < to; n++ {
+			take(d.decls.at(n).binding)
 		}
 		return
 	}
 	seen := make([]bool, len(d.prefixes))
-	nearest := func(from, to int32) {
-		for b := to - 1; b >= from; b-- {
+	for ; ; i = d.elems.at(i).parent {
+		for n, to := d.declsOf(i); n < to; n++ {
+			b := d.decls.at(n).binding
 			if p := d.bindings[b].prefix; !seen[p] {
 				seen[p] = true
 				take(b)
 			}
 		}
+		if i < 0 {
+			return
+		}
 	}
-	for n := i; n >= 0; n = d.elems[n].parent {
-		nearest(d.elems[n].decl, d.elems[n].decl+int32(d.elems[n].ndecl))
-	}
-	nearest(bindXML+1, d.base)
 }
 
-// use notes that binding b of prefix must be in force, and be written unless an ancestor wrote the same.
-func (c *canon) use(prefix, b int32) {
-	if prefix == prefixXML {
-		return
+// use notes that binding b must be in force, and be written unless an ancestor wrote it.
+func (c *canon) use(b int32) {
+	prefix := c.d.bindings[b].prefix
+	if r := c.rendered[prefix]; prefix != prefixXML && r != b {
+		c.undo = append(c.undo, undo{prefix: prefix, binding: r})
+		c.rendered[prefix] = b
+		c.need = append(c.need, b)
 	}
-	r := c.rendered[prefix]
-	if r == b || r >= 0 && c.d.bindings[r].uri == c.d.bindings[b].uri {
-		return
-	}
-	c.undo = append(c.undo, undo{prefix, r})
-	c.rendered[prefix] = b
-	c.need = append(c.need, b)
 }
 
 // attributes writes the attributes, those without a namespace first, then by namespace and local name.
-func (c *canon) attributes(i int32, apex bool) error {
-	d, x := c.d, &c.d.elems[i]
+func (c *canon) attributes(i int32, x *elem, apex bool) error {
+	d := c.d
 	c.order = c.order[:0]
-	for a := x.attr; a < x.attr+int32(x.nattr); a++ {
+	for a, end := x.attr, d.attrsEnd(i); a < end; a++ {
 		c.order = append(c.order, a)
 	}
 	if apex && !c.opt.Exclusive {
@@ -251,26 +305,34 @@ func (c *canon) attributes(i int32, apex bool) error {
 			return err
 		}
 	}
-	sortInts(c.order, func(m, n int32) bool {
-		a, b := &d.attrs[m], &d.attrs[n]
-		if a.binding != b.binding {
-			if u, v := d.bindings[a.binding].uri, d.bindings[b.binding].uri; u != v {
-				return a.prefix == prefixNone || b.prefix != prefixNone && u < v
-			}
-		}
-		return d.local(a.name, a.prefixLen, a.localLen) < d.local(b.name, b.prefixLen, b.localLen)
-	})
+	if len(c.order) > 1 {
+		sortInts(c.order, c.less)
+	}
 	for _, n := range c.order {
-		a := &d.attrs[n]
-		size := int32(a.localLen)
-		if a.prefixLen > 0 {
-			size += int32(a.prefixLen) + 1
+		a := d.attrs.at(n)
+		size := a.info.local()
+		if p := len(d.prefixes[d.bindings[a.info.binding()].prefix]); p > 0 {
+			size += i32(p) + 1
 		}
-		c.out = append(append(append(c.out, ' '), d.src[a.name:a.name+size]...), '=', '"')
-		c.out = appendValue(c.out, d.value(a))
-		c.out = append(c.out, '"')
+		c.put(" ")
+		c.put(d.src[a.name : a.name+size])
+		c.put(`="`)
+		c.value(d.rawValue(a), a.info&attrDecode != 0)
+		c.put(`"`)
 	}
 	return nil
+}
+
+// less orders attributes.
+func (c *canon) less(m, n int32) bool {
+	d := c.d
+	a, b := d.attrs.at(m), d.attrs.at(n)
+	if p, q := a.info.binding(), b.info.binding(); p != q {
+		if u, v := d.bindings[p].uri, d.bindings[q].uri; u != v {
+			return p == bindNone || q != bindNone && u < v
+		}
+	}
+	return d.attrLocal(a) < d.attrLocal(b)
 }
 
 // xmlAttributes adds the xml: attributes that the apex inherits (Canonical XML 1.0, section 2.4; 1.1, section 2.4).
@@ -278,21 +340,20 @@ func (c *canon) xmlAttributes(i int32) error {
 	d := c.d
 	has := func(a *attr) bool {
 		for _, n := range c.order {
-			if d.attrs[n].prefix == prefixXML && d.compareNames(&d.attrs[n], a) == 0 {
+			if b := d.attrs.at(n); b.info.binding() == bindXML && d.compareNames(b, a) == 0 {
 				return true
 			}
 		}
 		return false
 	}
-	for n := d.elems[i].parent; n >= 0; n = d.elems[n].parent {
-		x := &d.elems[n]
-		for k := x.attr; k < x.attr+int32(x.nattr); k++ {
-			a := &d.attrs[k]
-			if a.prefix != prefixXML || has(a) {
+	for n := d.elems.at(i).parent; n >= 0; n = d.elems.at(n).parent {
+		for k, end := d.elems.at(n).attr, d.attrsEnd(n); k < end; k++ {
+			a := d.attrs.at(k)
+			if a.info.binding() != bindXML || has(a) {
 				continue
 			}
 			if c.opt.Version11 {
-				switch d.local(a.name, a.prefixLen, a.localLen) {
+				switch d.attrLocal(a) {
 				case "id":
 					continue
 				case "base":
@@ -310,33 +371,32 @@ func (c *canon) text(x *elem, raw string) {
 	if raw == "" {
 		return
 	}
-	c.room(len(raw))
-	if !x.markup {
-		c.out = appendEscaped(c.out, raw)
+	if x.name&flagMarkup == 0 {
+		c.escaped(raw)
 		return
 	}
 	for raw != "" {
 		i := special(raw)
 		if i < 0 {
-			c.out = appendEscaped(c.out, raw)
+			c.escaped(raw)
 			return
 		}
-		c.out = appendEscaped(c.out, raw[:i])
+		c.escaped(raw[:i])
 		raw = raw[i:]
 		switch {
 		case raw[0] == '&':
 			r, next := reference(raw, 0)
-			c.out = appendRune(c.out, r)
+			c.char(r, raw[:next])
 			raw = raw[next:]
 		case strings.HasPrefix(raw, commentOpen):
 			end := 4 + strings.Index(raw[4:], commentClose) + len(commentClose)
 			if c.opt.Comments {
-				c.out = append(c.out, raw[:end]...)
+				c.put(raw[:end])
 			}
 			raw = raw[end:]
 		default: // a CDATA section
 			end := strings.Index(raw, cdataClose)
-			c.out = appendEscaped(c.out, raw[len(cdataOpen):end])
+			c.escaped(raw[len(cdataOpen):end])
 			raw = raw[end+len(cdataClose):]
 		}
 	}

@@ -88,9 +88,9 @@ func TestCanonicalOmit(t *testing.T) {
 	out, err := e.Canonical([]byte("x"), xmlgate.Canonicalization{Exclusive: true, Omit: e.First()})
 	require.NoError(t, err)
 	require.Equal(t, "x<e>ab<f></f></e>", string(out))
-	content, err := e.CanonicalContent(nil)
+	content, err := e.CanonicalContent()
 	require.NoError(t, err)
-	require.Equal(t, `a<s:sig xmlns:s="urn:s"><s:x></s:x></s:sig>b<f></f>`, string(content))
+	require.Equal(t, `a<s:sig xmlns:s="urn:s"><s:x></s:x></s:sig>b<f></f>`, content)
 }
 
 func TestCanonicalRefused(t *testing.T) {
@@ -112,6 +112,9 @@ func TestCanonicalRefused(t *testing.T) {
 		"relative, elsewhere":      {"<r><x xmlns:x='x'/><e/></r>", exc, xmlgate.ErrRelativeNamespace},
 		"relative, listed":         {"<r xmlns:x='x'><e/></r>", xmlgate.Canonicalization{Exclusive: true, Prefixes: []string{"x"}}, xmlgate.ErrRelativeNamespace},
 		"inherited base under 1.1": {"<r xml:base='urn:b'><e/></r>", xmlgate.Canonicalization{Version11: true}, xmlgate.ErrXMLBase},
+		"growth of text":           {"<e>" + strings.Repeat(">", 100_000) + "</e>", exc, xmlgate.ErrGrowth},
+		"growth of CDATA":          {"<e><![CDATA[" + strings.Repeat("&", 100_000) + "]]></e>", exc, xmlgate.ErrGrowth},
+		"growth of one value":      {"<e a='" + strings.Repeat("\"", 100_000) + "'/>", exc, xmlgate.ErrGrowth},
 		"growth": {
 			"<e xmlns:p='urn:" + strings.Repeat("u", 20_000) + "'>" + strings.Repeat("<p:f/>", 200) + "</e>", exc, xmlgate.ErrGrowth,
 		},
@@ -123,7 +126,33 @@ func TestCanonicalRefused(t *testing.T) {
 			require.Nil(t, out)
 		})
 	}
-	_, err := find(t, "<e xmlns:x='x'/>", "e").CanonicalContent(nil)
+	_, err := find(t, "<e xmlns:x='x'/>", "e").CanonicalContent()
+	require.ErrorIs(t, err, xmlgate.ErrRelativeNamespace)
+}
+
+// TestCanonicalTo: however small the buffer is, what is written is the canonical form; it is returned when it fits.
+func TestCanonicalTo(t *testing.T) {
+	t.Parallel()
+	const in = "<r xmlns='urn:d' xmlns:p='urn:p'><p:e a='&#13;&#10;\n&lt;&#233;'>x&#13;&#x1F600;<f xmlns='' p:q=''/>\r\n&amp;<![CDATA[&]]> a text that is longer than the buffer</p:e></r>"
+	exc := xmlgate.Canonicalization{Exclusive: true}
+	want, err := find(t, in, "e").Canonical(nil, exc)
+	require.NoError(t, err)
+	for size := range len(want) + 2 {
+		var w strings.Builder
+		form, n, err := find(t, in, "e").CanonicalTo(&w, make([]byte, 0, size), exc)
+		require.NoError(t, err)
+		require.Equal(t, len(want), n)
+		require.Equal(t, string(want), w.String(), size)
+		if form != nil {
+			require.Equal(t, string(want), string(form), size)
+		}
+		require.Equal(t, size >= len(want), form != nil, size)
+	}
+	var w strings.Builder
+	form, _, err := find(t, "<e>"+strings.Repeat(">", 100_000)+"</e>", "e").CanonicalTo(&w, make([]byte, 0, 1000), exc)
+	require.ErrorIs(t, err, xmlgate.ErrGrowth)
+	require.Nil(t, form)
+	_, _, err = find(t, "<e xmlns:x='x'/>", "e").CanonicalTo(&w, nil, exc)
 	require.ErrorIs(t, err, xmlgate.ErrRelativeNamespace)
 }
 

@@ -132,37 +132,48 @@ func nonCharacters(b []byte) *Error {
 
 // normaliseLines turns CR LF and CR into LF (XML 1.0, section 2.11).
 func normaliseLines(s string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
+	var b strings.Builder
+	b.Grow(len(s))
+	for {
+		i := strings.IndexByte(s, '\r')
+		if i < 0 {
+			b.WriteString(s)
+			return b.String()
+		}
+		b.WriteString(s[:i])
+		b.WriteByte('\n')
+		if s = s[i+1:]; s != "" && s[0] == '\n' {
+			s = s[1:]
+		}
+	}
 }
 
 // reference reads the reference at s[i] == '&' and returns its character and the position after it, or next < 0.
 func reference(s string, i int) (r rune, next int) {
 	const longest = 12 // &#x0010FFFF; and some leading zeros
-	end := strings.IndexByte(s[i:min(len(s), i+longest)], ';')
-	if end < 2 {
+	s = s[i:min(len(s), i+longest)]
+	switch {
+	case len(s) < 4:
+		return 0, -1
+	case s[:4] == "&lt;":
+		return '<', i + 4
+	case s[:4] == "&gt;":
+		return '>', i + 4
+	case strings.HasPrefix(s, "&amp;"):
+		return '&', i + 5
+	case strings.HasPrefix(s, "&quot;"):
+		return '"', i + 6
+	case strings.HasPrefix(s, "&apos;"):
+		return '\'', i + 6
+	}
+	end := strings.IndexByte(s, ';')
+	if end < 3 || s[1] != '#' {
 		return 0, -1
 	}
-	name := s[i+1 : i+end]
-	next = i + end + 1
-	switch name {
-	case "lt":
-		return '<', next
-	case "gt":
-		return '>', next
-	case "amp":
-		return '&', next
-	case "quot":
-		return '"', next
-	case "apos":
-		return '\'', next
-	}
-	if name[0] != '#' || len(name) < 2 {
+	if r = number(s[2:end]); r < 0 || !isChar(r) {
 		return 0, -1
 	}
-	if r = number(name[1:]); r < 0 || !isChar(r) {
-		return 0, -1
-	}
-	return r, next
+	return r, i + end + 1
 }
 
 // number reads the digits of a character reference, decimal or after an x hexadecimal, or returns -1.

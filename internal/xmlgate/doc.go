@@ -54,7 +54,7 @@ const (
 	defaultAttributes      = 128
 	defaultNamespaces      = 64
 	defaultNameLength      = 1024
-	maxNameLength          = 1<<15 - 1
+	maxNameLength          = 1<<nameBits - 1 // what the tables hold
 	defaultTotalAttributes = 200_000
 	defaultComments        = 20_000
 	maxBytes               = 1 << 30 // offsets are 32 bits wide

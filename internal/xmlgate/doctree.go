@@ -2,6 +2,7 @@ package xmlgate
 
 import (
 	"iter"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -11,46 +12,6 @@ const (
 	xmlNS   = "http://www.w3.org/XML/1998/namespace"
 	xmlnsNS = "http://www.w3.org/2000/xmlns/"
 )
-
-// Doc is a document that passed the gate. It is immutable and safe for concurrent use.
-type Doc struct {
-	src       string
-	elems     []elem
-	attrs     []attr
-	bindings  []binding
-	prefixes  []string
-	base      int32 // bindings before the root: none and xml, and those of the place of a decrypted element
-	ids       []int32
-	duplicate bool // two elements have the same ID
-	relative  bool // some namespace name is neither empty nor absolute: Canonical XML 1.0, section 1.3, has no answer for these
-}
-
-// elem holds positions in the text only; 64 bytes.
-type elem struct {
-	parent, first, next        int32
-	open, content, close, end  int32 // '<' of the start tag, after its '>', '<' of the end tag, after its '>'
-	name                       int32
-	attr, decl                 int32
-	binding, prefix            int32
-	prefixLen, localLen        uint16
-	nattr, ndecl               uint16
-	markup, comment, dirtyText bool // text needs decoding; a comment stands directly inside; there is text besides white space
-}
-
-type attr struct {
-	name, value         int32
-	valueLen            int32
-	binding, prefix     int32
-	prefixLen, localLen uint16
-	decode              bool
-}
-
-// binding is one namespace declaration.
-type binding struct {
-	uri    string
-	prefix int32
-	prev   int32 // what the prefix meant outside
-}
 
 // Elem is one element of a [Doc]. The zero value is no element.
 type Elem struct {
@@ -62,7 +23,7 @@ type Elem struct {
 func (d *Doc) Root() Elem { return Elem{d, 0} }
 
 // Elements returns how many elements the document has.
-func (d *Doc) Elements() int { return len(d.elems) }
+func (d *Doc) Elements() int { return int(d.elems.n) }
 
 // DuplicateID reports whether two elements have an attribute ID in no namespace with the same value. Who verifies signatures
 // refuses such a document; what to call it depends on what it was meant to be.
@@ -72,30 +33,15 @@ func (d *Doc) DuplicateID() bool { return d.duplicate }
 // program could take for an identifier.
 func (d *Doc) IDs() iter.Seq2[string, Elem] {
 	return func(yield func(string, Elem) bool) {
-		for _, e := range d.ids {
-			el := Elem{d, e}
-			x := &d.elems[e]
-			for a := x.attr; a < x.attr+int32(x.nattr); a++ {
-				if d.idLike(&d.attrs[a]) && !yield(d.value(&d.attrs[a]), el) {
-					return
-				}
+		for a, e := range d.idAttrs() {
+			if !yield(d.value(d.attrs.at(a)), Elem{d, e}) {
+				return
 			}
 		}
 	}
 }
 
-func (d *Doc) idLike(a *attr) bool {
-	if a.localLen != 2 {
-		return false
-	}
-	l := d.src[a.name+int32(a.prefixLen) : a.name+int32(a.prefixLen)+3]
-	if a.prefixLen > 0 {
-		l = l[1:]
-	}
-	return l[0]|0x20 == 'i' && l[1]|0x20 == 'd'
-}
-
-func (e Elem) x() *elem { return &e.d.elems[e.i] }
+func (e Elem) x() *elem { return e.d.elems.at(e.i) }
 
 // IsZero reports whether e is no element.
 func (e Elem) IsZero() bool { return e.d == nil }
@@ -106,13 +52,17 @@ func (e Elem) Doc() *Doc { return e.d }
 // Local returns the local name.
 func (e Elem) Local() string {
 	x := e.x()
-	return e.d.local(x.name, x.prefixLen, x.localLen)
+	start := x.open + 1
+	if p := x.name.prefix(); p > 0 {
+		start += p + 1
+	}
+	return e.d.src[start : start+x.name.local()]
 }
 
 // Prefix returns the prefix as written.
 func (e Elem) Prefix() string {
 	x := e.x()
-	return e.d.src[x.name : x.name+int32(x.prefixLen)]
+	return e.d.src[x.open+1 : x.open+1+x.name.prefix()]
 }
 
 // Space returns the namespace name, empty for none.
@@ -133,7 +83,7 @@ func (e Elem) Parent() Elem {
 
 // First returns the first child element, or the zero Elem.
 func (e Elem) First() Elem {
-	if c := e.x().first; c >= 0 {
+	if c := e.i + 1; c < e.x().after {
 		return Elem{e.d, c}
 	}
 	return Elem{}
@@ -141,8 +91,9 @@ func (e Elem) First() Elem {
 
 // Next returns the next sibling element, or the zero Elem.
 func (e Elem) Next() Elem {
-	if c := e.x().next; c >= 0 {
-		return Elem{e.d, c}
+	x := e.x()
+	if x.after < e.d.elems.n && e.d.elems.at(x.after).parent == x.parent {
+		return Elem{e.d, x.after}
 	}
 	return Elem{}
 }
@@ -150,7 +101,7 @@ func (e Elem) Next() Elem {
 // Children yields the child elements in document order.
 func (e Elem) Children() iter.Seq[Elem] {
 	return func(yield func(Elem) bool) {
-		for c := e.x().first; c >= 0; c = e.d.elems[c].next {
+		for c, after := e.i+1, e.x().after; c < after; c = e.d.elems.at(c).after {
 			if !yield(Elem{e.d, c}) {
 				return
 			}
@@ -166,7 +117,7 @@ func (e Elem) Child(space, local string) (Elem, bool) {
 
 // Only returns the first child element of that name and how many there are.
 func (e Elem) Only(space, local string) (first Elem, n int) {
-	for c := e.x().first; c >= 0; c = e.d.elems[c].next {
+	for c, after := e.i+1, e.x().after; c < after; c = e.d.elems.at(c).after {
 		if el := (Elem{e.d, c}); el.Is(space, local) {
 			if n == 0 {
 				first = el
@@ -180,8 +131,7 @@ func (e Elem) Only(space, local string) (first Elem, n int) {
 // Descendants yields e and every element below it in document order.
 func (e Elem) Descendants() iter.Seq[Elem] {
 	return func(yield func(Elem) bool) {
-		end := e.x().end
-		for i := e.i; int(i) < len(e.d.elems) && e.d.elems[i].open < end; i++ {
+		for i, after := e.i, e.x().after; i < after; i++ {
 			if !yield(Elem{e.d, i}) {
 				return
 			}
@@ -190,19 +140,19 @@ func (e Elem) Descendants() iter.Seq[Elem] {
 }
 
 // HasComment reports whether a comment stands directly inside e.
-func (e Elem) HasComment() bool { return e.x().comment }
+func (e Elem) HasComment() bool { return e.x().name&flagComment != 0 }
 
 // Blank reports whether e has no text of its own besides white space.
-func (e Elem) Blank() bool { return !e.x().dirtyText }
+func (e Elem) Blank() bool { return e.x().name&flagText == 0 }
 
 // Text returns the text of e, CDATA sections and what stands around comments joined; ok is false when an element stands inside.
 func (e Elem) Text() (text string, ok bool) {
 	x := e.x()
-	if x.first >= 0 {
+	if e.i+1 < x.after {
 		return "", false
 	}
 	raw := e.d.src[x.content:x.close]
-	if !x.markup {
+	if x.name&flagMarkup == 0 {
 		return raw, true
 	}
 	size := len(raw)
@@ -213,7 +163,10 @@ func (e Elem) Text() (text string, ok bool) {
 }
 
 // Raw returns the element as received (after normalisation of line ends).
-func (e Elem) Raw() string { return e.d.src[e.x().open:e.x().end] }
+func (e Elem) Raw() string {
+	x := e.x()
+	return e.d.src[x.open:e.d.end(x)]
+}
 
 // Attr is one attribute that is no namespace declaration.
 type Attr struct {
@@ -225,11 +178,11 @@ func (e Elem) Attr(local string) (string, bool) { return e.AttrNS("", local) }
 
 // AttrNS returns the value of the attribute with that expanded name.
 func (e Elem) AttrNS(space, local string) (string, bool) {
-	x := e.x()
-	for i := x.attr; i < x.attr+int32(x.nattr); i++ {
-		a := &e.d.attrs[i]
-		if int(a.localLen) == len(local) && e.d.local(a.name, a.prefixLen, a.localLen) == local && e.d.bindings[a.binding].uri == space {
-			return e.d.value(a), true
+	d := e.d
+	for i, end := e.x().attr, d.attrsEnd(e.i); i < end; i++ {
+		a := d.attrs.at(i)
+		if int(a.info.local()) == len(local) && d.attrLocal(a) == local && d.bindings[a.info.binding()].uri == space {
+			return d.value(a), true
 		}
 	}
 	return "", false
@@ -238,10 +191,11 @@ func (e Elem) AttrNS(space, local string) (string, bool) {
 // Attrs yields the attributes in document order.
 func (e Elem) Attrs() iter.Seq[Attr] {
 	return func(yield func(Attr) bool) {
-		x := e.x()
-		for i := x.attr; i < x.attr+int32(x.nattr); i++ {
-			a := &e.d.attrs[i]
-			if !yield(Attr{e.d.bindings[a.binding].uri, e.d.prefixes[a.prefix], e.d.local(a.name, a.prefixLen, a.localLen), e.d.value(a)}) {
+		d := e.d
+		for i, end := e.x().attr, d.attrsEnd(e.i); i < end; i++ {
+			a := d.attrs.at(i)
+			b := &d.bindings[a.info.binding()]
+			if !yield(Attr{b.uri, d.prefixes[b.prefix], d.attrLocal(a), d.value(a)}) {
 				return
 			}
 		}
@@ -250,48 +204,24 @@ func (e Elem) Attrs() iter.Seq[Attr] {
 
 // LookupNS returns what prefix ("" = the default namespace) means at e; "" when it means nothing.
 func (e Elem) LookupNS(prefix string) string {
-	id := int32(-1)
-	for i, p := range e.d.prefixes {
-		if p == prefix {
-			id = int32(i)
-			break
-		}
-	}
-	if id < 0 {
+	d := e.d
+	id := int32(slices.Index(d.prefixes, prefix)) //nolint:gosec // prefixes are few
+	switch id {
+	case -1:
 		return ""
+	case prefixXML:
+		return xmlNS
 	}
-	for i := e.i; i >= 0; i = e.d.elems[i].parent {
-		x := &e.d.elems[i]
-		for b := x.decl; b < x.decl+int32(x.ndecl); b++ {
-			if e.d.bindings[b].prefix == id {
-				return e.d.bindings[b].uri
+	for i := e.i; ; i = d.elems.at(i).parent {
+		for b, to := d.declsOf(i); b < to; b++ {
+			if at := &d.bindings[d.decls.at(b).binding]; at.prefix == id {
+				return at.uri
 			}
 		}
-	}
-	for b := e.d.base - 1; b >= 0; b-- {
-		if e.d.bindings[b].prefix == id {
-			return e.d.bindings[b].uri
+		if i < 0 {
+			return ""
 		}
 	}
-	return ""
-}
-
-// i32 narrows a position: documents are below 1 GiB.
-func i32(n int) int32 { return int32(n) } //nolint:gosec // see above
-
-func (d *Doc) local(name int32, prefixLen, localLen uint16) string {
-	if prefixLen > 0 {
-		name += int32(prefixLen) + 1
-	}
-	return d.src[name : name+int32(localLen)]
-}
-
-func (d *Doc) value(a *attr) string {
-	raw := d.src[a.value : a.value+a.valueLen]
-	if !a.decode {
-		return raw
-	}
-	return decodeValue(raw)
 }
 
 // decodeValue resolves references and turns literal white space into blanks (XML 1.0, section 3.3.3).

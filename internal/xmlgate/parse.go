@@ -18,36 +18,43 @@ const (
 // linearPrefixes is up to where a walk over the known prefixes beats a map.
 const linearPrefixes = 12
 
+// maxPrefixes and maxBindings bound the different prefixes, and pairs of prefix and namespace name, of one document. Large federation
+// aggregates have dozens; the same declaration may be repeated as often as [Limits] lets it.
+const (
+	maxPrefixes = 1024
+	maxBindings = 4096
+)
+
 type parser struct {
 	Doc
 	lim      Limits
 	i        int
-	cur      int32   // open element, -1 outside
-	last     []int32 // last child of each open element, by depth; last[0] is the root's place
+	cur      int32 // open element, -1 outside
+	depth    int
+	undo     []undo  // what the declarations of the open elements shadow
 	bound    []int32 // by prefix: binding in force, -1 for none
+	by       []int32 // by prefix: the element that declared it last
 	byName   map[string]int32
-	declared int     // declarations of the start tag at hand
+	byPair   map[binding]int32
 	order    []int32 // scratch for duplicate checks
 	comments int
-	idSeen   map[string]struct{}
-	firstID  string
+	uniqueID int // attributes ID in no namespace
 }
 
 // Parse checks raw against lim and XML's rules and returns its table of elements. The error is an *[Error].
-func Parse(raw []byte, lim Limits) (*Doc, error) { return ParseIn(raw, lim, Elem{}) }
-
-// ParseOwned is [Parse] for bytes that nobody will change any more: the document points into raw instead of a copy.
-func ParseOwned(raw []byte, lim Limits) (*Doc, error) {
-	return parse(raw, unsafe.String(unsafe.SliceData(raw), len(raw)), lim, Elem{}) //nolint:gosec // the callers own raw and let go of it
-}
-
-// ParseIn is [Parse] for a piece that stands in the place of (or inside) context: prefixes that are declared there may be used.
-// With the zero Elem it is Parse.
-func ParseIn(raw []byte, lim Limits, context Elem) (*Doc, error) {
+func Parse(raw []byte, lim Limits) (*Doc, error) {
 	if len(raw) > lim.withDefaults().Bytes { // before it is copied
 		return nil, &Error{CodeTooLarge, "document exceeds the size limit", 0}
 	}
-	return parse(raw, string(raw), lim, context)
+	return parse(raw, string(raw), lim, Elem{})
+}
+
+// ParseOwned is [Parse] for bytes that nobody will change any more: the document points into raw instead of a copy.
+func ParseOwned(raw []byte, lim Limits) (*Doc, error) { return ParseIn(raw, lim, Elem{}) }
+
+// ParseIn is [ParseOwned] for a piece that stands in the place of (or inside) context: prefixes that are declared there may be used.
+func ParseIn(raw []byte, lim Limits, context Elem) (*Doc, error) {
+	return parse(raw, unsafe.String(unsafe.SliceData(raw), len(raw)), lim, context) //nolint:gosec // the callers own raw and let go of it
 }
 
 // parse reads src, which is raw as a string.
@@ -85,28 +92,54 @@ func (p *parser) prepare(raw []byte, src string, context Elem) error {
 	if cr {
 		p.src = normaliseLines(p.src)
 	}
-	tags := strings.Count(p.src, "<") - strings.Count(p.src, "</") - strings.Count(p.src, "<!") // start tags, but for markup in comments
-	p.elems = make([]elem, 0, max(1, min(tags, p.lim.Elements)))
-	p.attrs = make([]attr, 0, min(strings.Count(p.src, "="), p.lim.TotalAttributes))
-	p.bindings = make([]binding, 2, 16)
+	p.size()
+	p.bindings = append(make([]binding, 0, 16), binding{prefix: prefixNone}, binding{uri: xmlNS, prefix: prefixXML})
 	p.prefixes = append(make([]string, 0, linearPrefixes), "", "xml")
 	p.bound = append(make([]int32, 0, linearPrefixes), bindNone, bindXML)
-	p.bindings[bindXML] = binding{uri: xmlNS, prefix: prefixXML, prev: -1}
-	p.last = make([]int32, 1, 16)
-	p.last[0] = -1
-	p.inherit(context)
-	p.base = int32(len(p.bindings)) //nolint:gosec // few
-	return nil
+	p.by = append(make([]int32, 0, linearPrefixes), nobody, nobody)
+	p.undo = make([]undo, 0, linearPrefixes)
+	return p.inherit(context)
+}
+
+// nobody is the owner of nothing: -1 stands for the place of the document.
+const nobody = -2
+
+// size bounds the tables by what the document can honestly need and makes their beginnings. An element with its tags takes 34 bytes
+// in SAML's most terse spelling and an attribute hardly less than 15; what is denser than half of that is refused beyond a number
+// that no small message reaches. So the tables stay below the size of three texts, whatever a stranger writes.
+func (p *parser) size() {
+	const freeElements, bytesPerElement, freeAttributes, bytesPerAttribute = 2048, 20, 4096, 12
+	p.lim.Elements = min(p.lim.Elements, freeElements+len(p.src)/bytesPerElement)
+	p.lim.TotalAttributes = min(p.lim.TotalAttributes, freeAttributes+len(p.src)/bytesPerAttribute)
+	tags := strings.Count(p.src, "<") - strings.Count(p.src, "</") // text inside comments may count as well: an estimate
+	p.elems.head = make([]elem, 0, min(tags, len(p.src)/32+8))
+	p.attrs.head = make([]attr, 0, min(strings.Count(p.src, "="), len(p.src)/24+8))
 }
 
 // inherit declares what is in scope at context before the root begins.
-func (p *parser) inherit(context Elem) {
+func (p *parser) inherit(context Elem) error {
 	if context.IsZero() {
-		return
+		return nil
 	}
-	for _, name := range context.d.prefixes {
-		if uri := context.LookupNS(name); uri != "" && name != "xml" {
-			p.declare(name, uri)
+	d := context.d
+	seen := make([]bool, len(d.prefixes))
+	for i := context.i; ; i = d.elems.at(i).parent {
+		for n, to := d.declsOf(i); n < to; n++ {
+			b := &d.bindings[d.decls.at(n).binding]
+			if seen[b.prefix] {
+				continue
+			}
+			seen[b.prefix] = true
+			if b.uri == "" || b.prefix == prefixXML {
+				continue
+			}
+			if err := p.declare(-1, d.prefixes[b.prefix], b.uri); err != nil {
+				return err
+			}
+		}
+		if i < 0 {
+			p.undo = p.undo[:0] // in force for good
+			return nil
 		}
 	}
 }
@@ -125,9 +158,10 @@ func (p *parser) document() error {
 	switch {
 	case p.cur >= 0:
 		return p.malformed("an element is not closed")
-	case len(p.elems) == 0:
+	case p.elems.n == 0:
 		return p.malformed("no element")
 	}
+	p.uniqueIDs()
 	return nil
 }
 
@@ -171,15 +205,15 @@ func (p *parser) text(s string) error {
 		}
 		return nil
 	}
-	x := &p.elems[p.cur]
-	if !x.dirtyText {
+	x := p.elems.at(p.cur)
+	if x.name&flagText == 0 {
 		for i := range len(s) {
 			if !isSpace(s[i]) {
-				x.dirtyText = true
+				x.name |= flagText
 				break
 			}
 		}
-		if !x.dirtyText {
+		if x.name&flagText == 0 {
 			return nil
 		}
 	}
@@ -187,7 +221,7 @@ func (p *parser) text(s string) error {
 		return p.malformed("]]> in text")
 	}
 	if strings.IndexByte(s, '&') >= 0 {
-		x.markup = true
+		x.name |= flagMarkup
 		return p.references(s)
 	}
 	return nil
@@ -221,7 +255,7 @@ func (p *parser) bang() error {
 			return p.fail(CodeTooLarge, "too many comments")
 		}
 		if p.cur >= 0 {
-			p.elems[p.cur].comment, p.elems[p.cur].markup = true, true
+			p.elems.at(p.cur).name |= flagComment | flagMarkup
 		}
 		p.i += 4 + end + len(commentClose)
 		return nil
@@ -233,7 +267,7 @@ func (p *parser) bang() error {
 		if p.comments++; p.comments > p.lim.Comments { // counted with the comments: both split text
 			return p.fail(CodeTooLarge, "too many CDATA sections")
 		}
-		p.elems[p.cur].markup, p.elems[p.cur].dirtyText = true, true
+		p.elems.at(p.cur).name |= flagText | flagMarkup
 		p.i += end + len(cdataClose)
 		return nil
 	}
@@ -292,7 +326,7 @@ func pseudoAttribute(s string) (value, tail string, ok bool) {
 }
 
 // name reads prefix:local at p.i, refusing a second colon and an empty part.
-func (p *parser) name() (start int32, prefixLen, localLen uint16, err *Error) {
+func (p *parser) name() (start int32, lengths nameInfo, err *Error) {
 	s, begin, colon := p.src, p.i, -1
 	part, i := p.i, p.i
 	for i < len(s) {
@@ -316,7 +350,7 @@ func (p *parser) name() (start int32, prefixLen, localLen uint16, err *Error) {
 			break
 		}
 		if colon >= 0 || i == part {
-			return 0, 0, 0, p.malformed("name with an empty part or two colons")
+			return 0, 0, p.malformed("name with an empty part or two colons")
 		}
 		colon = i
 		i++
@@ -324,27 +358,23 @@ func (p *parser) name() (start int32, prefixLen, localLen uint16, err *Error) {
 	}
 	switch {
 	case i == part:
-		return 0, 0, 0, p.malformed("name expected")
+		return 0, 0, p.malformed("name expected")
 	case i-begin > p.lim.NameLength:
-		return 0, 0, 0, p.fail(CodeTooLarge, "name too long")
+		return 0, 0, p.fail(CodeTooLarge, "name too long")
 	}
 	p.i = i
 	if colon < 0 {
-		return int32(begin), 0, uint16(i - begin), nil //nolint:gosec // documents are below 1 GiB, names below 32 KiB
+		return i32(begin), nameInfo(i - begin), nil //nolint:gosec // names are limited
 	}
-	return int32(begin), uint16(colon - begin), uint16(i - colon - 1), nil //nolint:gosec // as above
+	return i32(begin), nameInfo(colon-begin)<<nameBits | nameInfo(i-part), nil //nolint:gosec // names are limited
 }
 
 func (p *parser) endTag() error {
 	if p.cur < 0 {
 		return p.malformed("end tag without a start tag")
 	}
-	x := &p.elems[p.cur]
-	size := int32(x.localLen)
-	if x.prefixLen > 0 {
-		size += int32(x.prefixLen) + 1
-	}
-	name := p.src[x.name : x.name+size]
+	x := p.elems.at(p.cur)
+	name := p.src[x.open+1 : x.open+1+x.nameLen()]
 	if !strings.HasPrefix(p.src[p.i+2:], name) {
 		return p.malformed("end tag of another element")
 	}
@@ -355,18 +385,22 @@ func (p *parser) endTag() error {
 	if j >= len(p.src) || p.src[j] != '>' {
 		return p.malformed("end tag of another element")
 	}
-	x.close, x.end = int32(p.i), int32(j+1) //nolint:gosec // documents are below 1 GiB
+	x.close = i32(p.i)
 	p.i = j + 1
-	p.leave()
+	p.leave(x)
 	return nil
 }
 
 // leave closes the current element: its declarations go out of force.
-func (p *parser) leave() {
-	x := &p.elems[p.cur]
-	for b := x.decl + int32(x.ndecl) - 1; b >= x.decl; b-- {
-		p.bound[p.bindings[b].prefix] = p.bindings[b].prev
+func (p *parser) leave(x *elem) {
+	if x.name&flagDecls != 0 {
+		n := len(p.undo)
+		for ; n > 0 && p.undo[n-1].owner == p.cur; n-- {
+			p.bound[p.undo[n-1].prefix] = p.undo[n-1].binding
+		}
+		p.undo = p.undo[:n]
 	}
+	x.after = p.elems.n
 	p.cur = x.parent
-	p.last = p.last[:len(p.last)-1]
+	p.depth--
 }

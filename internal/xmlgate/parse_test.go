@@ -217,6 +217,69 @@ func TestLimits(t *testing.T) {
 	})
 }
 
+// TestDensity: a document that is denser in elements, attributes or namespaces than markup ever is does not fill the tables.
+func TestDensity(t *testing.T) {
+	t.Parallel()
+	pad := func(s string, n int) string { return s + "<!--" + strings.Repeat(" ", n) + "-->" }
+	for name, c := range map[string]struct{ in, code string }{
+		"few elements":        {"<a>" + strings.Repeat("<b/>", 2047) + "</a>", ""},
+		"elements":            {"<a>" + strings.Repeat("<b/>", 6000) + "</a>", "too_large"},
+		"elements, spaced":    {"<a>" + strings.Repeat("<b>                 </b>", 40_000) + "</a>", ""},
+		"elements, padded":    {pad("<a>"+strings.Repeat("<b/>", 6000)+"</a>", 60_000), ""},
+		"few attributes":      {"<a>" + strings.Repeat("<b a='' b='' c='' d=''/>", 1000) + "</a>", ""},
+		"attributes":          {"<a>" + strings.Repeat("<b a='' b='' c='' d='' e='' f='' g='' h='' i='' j=''/>", 2000) + "</a>", "too_large"},
+		"attributes, padded":  {pad("<a>"+strings.Repeat("<b a='' b='' c='' d='' e='' f='' g='' h='' i='' j=''/>", 2000)+"</a>", 100_000), ""},
+		"declarations":        {"<a>" + strings.Repeat("<b xmlns='a'/>", 20_000) + "</a>", "too_large"},
+		"prefixes":            {"<a>" + strings.Join(numbered("<b xmlns:p%d='urn:x'>                      </b>", 1022), "") + "</a>", ""},
+		"too many prefixes":   {"<a>" + strings.Join(numbered("<b xmlns:p%d='urn:x'>                      </b>", 1023), "") + "</a>", "too_large"},
+		"namespaces":          {"<a>" + strings.Join(numbered("<b xmlns:p='urn:%d'>                      </b>", 4094), "") + "</a>", ""},
+		"too many namespaces": {"<a>" + strings.Join(numbered("<b xmlns:p='urn:%d'>                      </b>", 4095), "") + "</a>", "too_large"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := xmlgate.Parse([]byte(c.in), xmlgate.Limits{})
+			if c.code == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.Equal(t, c.code, code(err))
+		})
+	}
+}
+
+// TestLargeTables reads documents whose tables have more than one piece: order, parents, attributes and declarations stay right.
+func TestLargeTables(t *testing.T) {
+	t.Parallel()
+	const n = 3000
+	d, err := xmlgate.Parse([]byte("<a xmlns='urn:a'>"+strings.Join(numbered("<b ID='_%[1]d' xmlns:p='urn:%[1]d'><p:c x='%[1]d' p:y='z'/>text %[1]d</b>", n), "")+"</a>"), xmlgate.Limits{})
+	require.NoError(t, err)
+	require.False(t, d.DuplicateID())
+	require.Equal(t, 2*n+1, d.Elements())
+	i := 0
+	for b := range d.Root().Children() {
+		number := fmt.Sprint(i)
+		id, _ := b.Attr("ID")
+		require.Equal(t, "_"+number, id)
+		require.True(t, b.Is("urn:a", "b"))
+		require.Equal(t, d.Root(), b.Parent())
+		c := b.First()
+		require.True(t, c.Is("urn:"+number, "c"))
+		require.Equal(t, b, c.Parent())
+		require.True(t, c.Next().IsZero())
+		x, _ := c.Attr("x")
+		require.Equal(t, number, x)
+		y, _ := c.AttrNS("urn:"+number, "y")
+		require.Equal(t, "z", y)
+		require.Equal(t, "urn:"+number, c.LookupNS("p"))
+		require.Equal(t, "<p:c x='"+number+"' p:y='z'/>", c.Raw())
+		i++
+	}
+	require.Equal(t, n, i)
+	d, err = xmlgate.Parse([]byte("<a>"+strings.Join(numbered("<b ID='_%d'>                      </b>", n), "")+"<b ID='&#95;7'/></a>"), xmlgate.Limits{})
+	require.NoError(t, err)
+	require.True(t, d.DuplicateID())
+}
+
 func TestValues(t *testing.T) {
 	t.Parallel()
 	const in = "<p:a xmlns:p='urn:x' b='1\t2\n3&#9;&#10;&quot;' p:c='d'>x<!-- -->y<![CDATA[<&]]>&amp;&#x41;\r\nz\rw</p:a>"

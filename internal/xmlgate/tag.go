@@ -10,61 +10,42 @@ import (
 // startTag reads a start tag or an empty-element tag and links the element in.
 func (p *parser) startTag() error {
 	switch {
-	case p.cur < 0 && len(p.elems) > 0:
+	case p.cur < 0 && p.elems.n > 0:
 		return p.malformed("second root element")
-	case len(p.elems) >= p.lim.Elements:
-		return p.fail(CodeTooLarge, "too many elements")
-	case len(p.last) > p.lim.Depth:
+	case int(p.elems.n) >= p.lim.Elements:
+		return p.fail(CodeTooLarge, "too many elements for the size")
+	case p.depth >= p.lim.Depth:
 		return p.fail(CodeTooDeep, "elements nested too deep")
 	}
 	open := p.i
 	p.i++
-	name, prefixLen, localLen, err := p.name()
+	_, lengths, err := p.name()
 	if err != nil {
 		return err
 	}
-	x := elem{
-		parent: p.cur, first: -1, next: -1, open: i32(open), name: name, prefixLen: prefixLen, localLen: localLen,
-		attr: i32(len(p.attrs)), decl: i32(len(p.bindings)),
-	}
-	empty, err := p.attributes()
+	i := p.elems.n
+	x := p.elems.add()
+	*x = elem{parent: p.cur, open: i32(open), attr: p.attrs.n, name: lengths}
+	empty, err := p.attributes(i, x)
 	if err != nil {
 		return err
 	}
-	if err := p.scope(&x); err != nil {
+	if err := p.scope(x); err != nil {
 		return err
 	}
 	x.content = i32(p.i)
-	p.link(&x)
+	p.cur = i
+	p.depth++
 	if empty {
-		e := &p.elems[p.cur]
-		e.close, e.end = x.content, x.content
-		p.leave()
+		x.close = x.content
+		p.leave(x)
 	}
 	return nil
 }
 
-// link appends x to the table as the next child of the open element.
-func (p *parser) link(x *elem) {
-	n := i32(len(p.elems))
-	p.elems = append(p.elems, *x)
-	if depth := len(p.last) - 1; p.last[depth] >= 0 {
-		p.elems[p.last[depth]].next = n
-		p.last[depth] = n
-	} else {
-		p.last[depth] = n
-		if p.cur >= 0 {
-			p.elems[p.cur].first = n
-		}
-	}
-	p.last = append(p.last, -1)
-	p.cur = n
-}
-
 // attributes reads up to the end of the tag. Declarations go into force at once, the rest goes to p.attrs.
-func (p *parser) attributes() (empty bool, err *Error) {
-	p.declared = 0
-	first := len(p.attrs)
+func (p *parser) attributes(owner int32, x *elem) (empty bool, err *Error) {
+	declared := 0
 	for {
 		spaced := p.skipSpace()
 		if p.i >= len(p.src) {
@@ -85,32 +66,35 @@ func (p *parser) attributes() (empty bool, err *Error) {
 			return false, p.malformed("attributes not separated")
 		}
 		a, err := p.attribute()
+		switch {
+		case err != nil:
+		case p.isDeclaration(&a):
+			x.name |= flagDecls
+			if declared++; declared > p.lim.Namespaces {
+				return false, p.fail(CodeTooLarge, "too many namespace declarations on one element")
+			}
+			err = p.namespace(owner, &a)
+		case int(p.attrs.n-x.attr) >= p.lim.Attributes:
+			err = p.fail(CodeTooLarge, "too many attributes on one element")
+		default:
+			*p.attrs.add() = a
+		}
 		if err != nil {
 			return false, err
 		}
-		if err := p.place(a, first); err != nil {
-			return false, err
+		if int(p.attrs.n+p.decls.n) > p.lim.TotalAttributes {
+			return false, p.fail(CodeTooLarge, "too many attributes in the document")
 		}
 	}
 }
 
-// place puts a among the declarations or the attributes of the tag, within the limits.
-func (p *parser) place(a attr, first int) *Error {
-	if len(p.attrs)+len(p.bindings) >= p.lim.TotalAttributes {
-		return p.fail(CodeTooLarge, "too many attributes in the document")
+// isDeclaration reports whether a, whose prefix is not settled yet, is xmlns or xmlns:something.
+func (p *parser) isDeclaration(a *attr) bool {
+	const xmlns = "xmlns"
+	if n := a.info.binding(); n > 0 {
+		return n == i32(len(xmlns)) && p.src[a.name:a.name+n] == xmlns
 	}
-	qualifier := p.src[a.name : a.name+int32(a.prefixLen)]
-	if qualifier == "xmlns" || a.prefixLen == 0 && p.src[a.name:a.name+int32(a.localLen)] == "xmlns" {
-		if p.declared >= p.lim.Namespaces {
-			return p.fail(CodeTooLarge, "too many namespace declarations on one element")
-		}
-		return p.namespace(a)
-	}
-	if len(p.attrs)-first >= p.lim.Attributes {
-		return p.fail(CodeTooLarge, "too many attributes on one element")
-	}
-	p.attrs = append(p.attrs, a)
-	return nil
+	return a.info.local() == i32(len(xmlns)) && p.src[a.name:a.name+i32(len(xmlns))] == xmlns
 }
 
 func (p *parser) skipSpace() bool {
@@ -122,7 +106,7 @@ func (p *parser) skipSpace() bool {
 }
 
 func (p *parser) attribute() (attr, *Error) {
-	name, prefixLen, localLen, err := p.name()
+	name, lengths, err := p.name()
 	if err != nil {
 		return attr{}, err
 	}
@@ -142,7 +126,7 @@ func (p *parser) attribute() (attr, *Error) {
 		return attr{}, p.malformed("attribute value not closed")
 	}
 	value := p.src[p.i : p.i+n]
-	a := attr{name: name, prefixLen: prefixLen, localLen: localLen, value: i32(p.i), valueLen: i32(n)}
+	a := attr{name: name, value: i32(p.i), info: attrInfo(lengths)}
 	for i := range len(value) {
 		switch value[i] {
 		case '<':
@@ -151,9 +135,9 @@ func (p *parser) attribute() (attr, *Error) {
 			if _, next := reference(value, i); next < 0 {
 				return attr{}, p.malformed("reference that is neither predefined nor to a legal character")
 			}
-			a.decode = true
+			a.info |= attrDecode
 		case '\t', '\n':
-			a.decode = true
+			a.info |= attrDecode
 		}
 	}
 	p.i += n + 1
@@ -161,10 +145,10 @@ func (p *parser) attribute() (attr, *Error) {
 }
 
 // namespace puts a declaration into force (Namespaces in XML 1.0, sections 2 to 6).
-func (p *parser) namespace(a attr) *Error {
-	uri, prefix := p.value(&a), ""
-	if a.prefixLen > 0 {
-		prefix = p.local(a.name, a.prefixLen, a.localLen)
+func (p *parser) namespace(owner int32, a *attr) *Error {
+	uri, prefix := p.value(a), ""
+	if n := a.info.binding(); n > 0 {
+		prefix = p.src[a.name+n+1 : a.name+n+1+a.info.local()]
 	}
 	switch {
 	case prefix == "xmlns", uri == xmlnsNS, (prefix == "xml") != (uri == xmlNS):
@@ -172,18 +156,51 @@ func (p *parser) namespace(a attr) *Error {
 	case prefix != "" && uri == "":
 		return p.malformed("prefix declared to mean nothing")
 	}
-	p.declare(prefix, uri)
-	p.declared++
+	return p.declare(owner, prefix, uri)
+}
+
+// declare puts a binding into force, once for each element.
+func (p *parser) declare(owner int32, prefix, uri string) *Error {
+	id := p.prefixID(prefix)
+	if p.by[id] == owner {
+		return p.malformed("prefix declared twice")
+	}
+	b := p.bindingID(binding{uri, id})
+	if len(p.prefixes) > maxPrefixes || len(p.bindings) > maxBindings {
+		return p.fail(CodeTooLarge, "too many namespaces")
+	}
+	*p.decls.add() = decl{owner, b}
+	p.undo = append(p.undo, undo{owner, id, p.bound[id]})
+	p.by[id], p.bound[id] = owner, b
 	return nil
 }
 
-// declare appends a binding and puts it into force.
-func (p *parser) declare(prefix, uri string) {
-	id := p.prefixID(prefix)
-	n := i32(len(p.bindings))
-	p.bindings = append(p.bindings, binding{uri: uri, prefix: id, prev: p.bound[id]})
-	p.relative = p.relative || relativeURI(uri)
-	p.bound[id] = n
+// bindingID finds or adds a binding.
+func (p *parser) bindingID(b binding) int32 {
+	if p.byPair != nil {
+		if id, ok := p.byPair[b]; ok {
+			return id
+		}
+	} else {
+		for i := range p.bindings {
+			if p.bindings[i] == b {
+				return i32(i)
+			}
+		}
+	}
+	id := i32(len(p.bindings))
+	p.bindings = append(p.bindings, b)
+	p.relative = p.relative || relativeURI(b.uri)
+	switch {
+	case p.byPair != nil:
+		p.byPair[b] = id
+	case len(p.bindings) > 2*linearPrefixes:
+		p.byPair = make(map[binding]int32, 4*linearPrefixes)
+		for i, known := range p.bindings {
+			p.byPair[known] = i32(i)
+		}
+	}
+	return id
 }
 
 // relativeURI reports whether uri is neither empty nor an absolute URI (RFC 3986). The names that SAML uses are known to be.
@@ -218,6 +235,7 @@ func (p *parser) prefixID(name string) int32 {
 	id := i32(len(p.prefixes))
 	p.prefixes = append(p.prefixes, name)
 	p.bound = append(p.bound, -1)
+	p.by = append(p.by, nobody)
 	switch {
 	case p.byName != nil:
 		p.byName[name] = id
@@ -247,76 +265,55 @@ func (p *parser) findPrefix(name string) int32 {
 
 // scope resolves the prefixes of a start tag and refuses what occurs twice.
 func (p *parser) scope(x *elem) *Error {
-	x.ndecl = uint16(p.declared) //nolint:gosec // limited to 1<<15
-	if err := p.declaredOnce(x.decl); err != nil {
+	binding, err := p.inForce(x.open+1, x.name.prefix())
+	if err != nil {
 		return err
 	}
-	x.prefix = p.findPrefix(p.src[x.name : x.name+int32(x.prefixLen)])
-	if x.prefix < 0 || p.bound[x.prefix] < 0 {
-		return p.malformed("undeclared prefix")
-	}
-	x.binding = p.bound[x.prefix]
-	attrs := p.attrs[x.attr:]
-	x.nattr = uint16(len(attrs)) //nolint:gosec // limited to 1<<15
-	idLike := false
-	for i := range attrs {
-		a := &attrs[i]
-		if a.prefixLen > 0 { // the default namespace does not apply to attributes
-			if a.prefix = p.findPrefix(p.src[a.name : a.name+int32(a.prefixLen)]); a.prefix < 0 || p.bound[a.prefix] < 0 {
-				return p.malformed("undeclared prefix")
+	x.binding = binding
+	for i := x.attr; i < p.attrs.n; i++ {
+		a := p.attrs.at(i)
+		if n := a.info.binding(); n > 0 { // the default namespace does not apply to attributes
+			if binding, err = p.inForce(a.name, n); err != nil {
+				return err
 			}
-			a.binding = p.bound[a.prefix]
+			a.info = a.info.bind(binding)
 		}
 		if p.idLike(a) {
-			idLike = true
-			p.id(a)
+			p.ids++
+			x.name |= flagID
+			if p.isID(a) {
+				p.uniqueID++
+			}
 		}
 	}
-	if idLike {
-		p.ids = append(p.ids, i32(len(p.elems)))
-	}
-	return p.attributesOnce(attrs)
+	return p.attributesOnce(x.attr, p.attrs.n)
 }
 
-// id notes a second ID attribute of the same value: whatever refers to it could mean either element.
-func (p *parser) id(a *attr) {
-	if a.prefixLen > 0 || p.src[a.name:a.name+2] != "ID" || p.duplicate {
-		return
+// inForce returns the binding of the prefix that stands at that place.
+func (p *parser) inForce(at, size int32) (int32, *Error) {
+	if size == 0 {
+		return p.bound[prefixNone], nil
 	}
-	value := p.value(a)
-	switch {
-	case p.firstID == "":
-		p.firstID = value
-		return
-	case p.idSeen == nil:
-		p.idSeen = map[string]struct{}{p.firstID: {}}
+	if id := p.findPrefix(p.src[at : at+size]); id >= 0 && p.bound[id] >= 0 {
+		return p.bound[id], nil
 	}
-	if _, seen := p.idSeen[value]; seen {
-		p.duplicate = true
-		return
-	}
-	p.idSeen[value] = struct{}{}
+	return 0, p.malformed("undeclared prefix")
+}
+
+// isID reports whether a, which looks like an ID, is one: ID in no namespace.
+func (p *parser) isID(a *attr) bool {
+	return a.info.binding() == bindNone && p.src[a.name:a.name+2] == "ID"
 }
 
 // pairwise is up to how many attributes comparing each with each is cheaper than sorting.
 const pairwise = 8
 
-// declaredOnce refuses two declarations of one prefix in one tag.
-func (p *parser) declaredOnce(first int32) *Error {
-	for b := first; b < i32(len(p.bindings)); b++ {
-		if p.bindings[b].prev >= first { // what it shadows was declared in the same tag
-			return p.malformed("prefix declared twice")
-		}
-	}
-	return nil
-}
-
 // attributesOnce refuses two attributes with one expanded name, and so two with one name.
-func (p *parser) attributesOnce(attrs []attr) *Error {
-	if len(attrs) <= pairwise {
-		for i := range attrs {
-			for j := range i {
-				if p.compareNames(&attrs[i], &attrs[j]) == 0 {
+func (p *parser) attributesOnce(from, to int32) *Error {
+	if to-from <= pairwise {
+		for i := from + 1; i < to; i++ {
+			for j := from; j < i; j++ {
+				if p.compareNames(p.attrs.at(i), p.attrs.at(j)) == 0 {
 					return p.malformed("attribute given twice")
 				}
 			}
@@ -324,12 +321,12 @@ func (p *parser) attributesOnce(attrs []attr) *Error {
 		return nil
 	}
 	p.order = p.order[:0]
-	for i := range attrs {
-		p.order = append(p.order, i32(i))
+	for i := from; i < to; i++ {
+		p.order = append(p.order, i)
 	}
-	slices.SortFunc(p.order, func(i, j int32) int { return p.compareNames(&attrs[i], &attrs[j]) })
+	slices.SortFunc(p.order, func(i, j int32) int { return p.compareNames(p.attrs.at(i), p.attrs.at(j)) })
 	for i := 1; i < len(p.order); i++ {
-		if p.compareNames(&attrs[p.order[i-1]], &attrs[p.order[i]]) == 0 {
+		if p.compareNames(p.attrs.at(p.order[i-1]), p.attrs.at(p.order[i])) == 0 {
 			return p.malformed("attribute given twice")
 		}
 	}
@@ -337,11 +334,12 @@ func (p *parser) attributesOnce(attrs []attr) *Error {
 }
 
 func (d *Doc) compareNames(a, b *attr) int {
-	if a.localLen != b.localLen {
-		return cmp.Compare(a.localLen, b.localLen)
+	if m, n := a.info.local(), b.info.local(); m != n {
+		return cmp.Compare(m, n)
 	}
-	if c := strings.Compare(d.local(a.name, a.prefixLen, a.localLen), d.local(b.name, b.prefixLen, b.localLen)); c != 0 || a.binding == b.binding {
+	m, n := a.info.binding(), b.info.binding()
+	if c := strings.Compare(d.attrLocal(a), d.attrLocal(b)); c != 0 || m == n {
 		return c
 	}
-	return strings.Compare(d.bindings[a.binding].uri, d.bindings[b.binding].uri)
+	return strings.Compare(d.bindings[m].uri, d.bindings[n].uri)
 }

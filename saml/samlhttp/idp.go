@@ -81,6 +81,7 @@ type IdentityProviderConfig struct {
 	Source            func(r *http.Request) string // the client's address, "" = that of the connection
 	Now               func() time.Time
 	Logger            *slog.Logger
+	Observer          Observer // of "samlhttp.sign_in" (the form), "samlhttp.integrated" and "samlhttp.issue"; nil = none
 }
 
 // IdentityProvider is an [http.Handler] with the addresses of AD FS. It is safe for concurrent use.

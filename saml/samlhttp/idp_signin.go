@@ -1,6 +1,7 @@
 package samlhttp
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/adfedkit/adfedkit/internal/observe"
 	"github.com/adfedkit/adfedkit/saml"
 )
 
@@ -246,7 +248,9 @@ func (p *IdentityProvider) password(w http.ResponseWriter, r *http.Request, f *s
 		p.form(w, r, f, name, lockedText)
 		return
 	}
-	user, err := p.cfg.Authenticate(r.Context(), l)
+	ctx, end := observe.Start(r.Context(), p.cfg.Observer, "samlhttp.sign_in")
+	user, err := p.cfg.Authenticate(ctx, l)
+	end(outcome(err))
 	var own *SignInError
 	switch {
 	case err == nil && user != nil:
@@ -269,12 +273,15 @@ func (p *IdentityProvider) password(w http.ResponseWriter, r *http.Request, f *s
 
 // tryIntegrated reports whether it wrote the answer.
 func (p *IdentityProvider) tryIntegrated(w http.ResponseWriter, r *http.Request, f *signInFlow) bool {
-	user, err := p.cfg.Integrated(w, r)
-	if err != nil {
-		p.cfg.Logger.LogAttrs(r.Context(), slog.LevelWarn, "integrated sign-in failed", slog.String("error", err.Error()))
+	ctx, end := observe.Start(r.Context(), p.cfg.Observer, "samlhttp.integrated")
+	user, err := p.cfg.Integrated(w, r.WithContext(ctx))
+	if err == nil && user == nil {
+		end("no_ticket")
 		return false
 	}
-	if user == nil {
+	end(outcome(err))
+	if err != nil {
+		p.cfg.Logger.LogAttrs(r.Context(), slog.LevelWarn, "integrated sign-in failed", slog.String("error", err.Error()))
 		return false
 	}
 	p.start(w, r, f, user, MethodWindows)
@@ -341,26 +348,7 @@ func (p *IdentityProvider) finish(w http.ResponseWriter, r *http.Request, f *sig
 
 // issue asks the caller what to say, builds the response and sends it.
 func (p *IdentityProvider) issue(w http.ResponseWriter, r *http.Request, f *signInFlow, id string, s IdentitySession, class string) {
-	in := IssueInput{
-		User: s.User, RelyingParty: f.accepted.RelyingParty, Request: f.accepted.Request, Methods: s.Methods,
-		ContextClass: class, AuthnInstant: s.AuthnInstant,
-	}
-	st, err := p.cfg.Issue(r.Context(), in)
-	if errors.Is(err, saml.ErrNameIDPolicy) {
-		p.status(w, r, f, saml.StatusRequester, saml.StatusInvalidNameIDPolicy)
-		return
-	}
-	if err != nil {
-		p.refuse(w, r, err)
-		return
-	}
-	if st.AuthnInstant.IsZero() {
-		st.AuthnInstant = s.AuthnInstant
-	}
-	if st.AuthnContextClassRef == "" {
-		st.AuthnContextClassRef = class
-	}
-	resp, err := p.idp.Issue(f.accepted, st)
+	resp, err := p.response(r.Context(), f, s, class)
 	if errors.Is(err, saml.ErrNameIDPolicy) {
 		p.status(w, r, f, saml.StatusRequester, saml.StatusInvalidNameIDPolicy)
 		return
@@ -376,6 +364,26 @@ func (p *IdentityProvider) issue(w http.ResponseWriter, r *http.Request, f *sign
 	}
 	p.cfg.Logger.LogAttrs(r.Context(), slog.LevelInfo, "assertion issued", slog.String("relying_party", f.accepted.RelyingParty.EntityID))
 	p.send(w, r, resp)
+}
+
+// response asks the caller what to say about the user and builds the message.
+func (p *IdentityProvider) response(ctx context.Context, f *signInFlow, s IdentitySession, class string) (resp *saml.IssuedResponse, err error) {
+	ctx, end := observe.Start(ctx, p.cfg.Observer, "samlhttp.issue")
+	defer func() { end(outcome(err)) }()
+	st, err := p.cfg.Issue(ctx, IssueInput{
+		User: s.User, RelyingParty: f.accepted.RelyingParty, Request: f.accepted.Request, Methods: s.Methods,
+		ContextClass: class, AuthnInstant: s.AuthnInstant,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if st.AuthnInstant.IsZero() {
+		st.AuthnInstant = s.AuthnInstant
+	}
+	if st.AuthnContextClassRef == "" {
+		st.AuthnContextClassRef = class
+	}
+	return p.idp.Issue(f.accepted, st)
 }
 
 const maxParticipants = 200 // assertions of one session that a logout can name

@@ -58,6 +58,7 @@ type ServiceProviderConfig struct {
 	CookiePrefix   string // "" = "adfedkit_sp_"
 	Now            func() time.Time
 	Logger         *slog.Logger
+	Observer       Observer // of "saml.check", "saml.accept" and "samlhttp.begin", which is SignIn; nil = none
 }
 
 // ServiceProvider lets people sign in at an identity provider. It is safe for concurrent use and keeps sessions in sealed cookies.
@@ -100,6 +101,7 @@ func NewServiceProvider(cfg ServiceProviderConfig) (*ServiceProvider, error) {
 	p.sp, err = saml.NewServiceProvider(saml.ServiceProviderConfig{
 		EntityID: cfg.EntityID, ACS: cfg.BaseURL + PathACS, IdentityProviders: trusted{cfg.Partners}, Replay: cfg.Replay,
 		Tracker: cfg.Tracker, DecryptionKeys: cfg.DecryptionKeys, ClockSkew: cfg.ClockSkew, Now: cfg.Now, Logger: cfg.Logger,
+		Observer: cfg.Observer,
 	})
 	if err != nil || cfg.Key == nil {
 		return p, err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/adfedkit/adfedkit/internal/clock"
+	"github.com/adfedkit/adfedkit/internal/observe"
 	"github.com/adfedkit/adfedkit/saml"
 )
 
@@ -246,7 +247,10 @@ func (p *ServiceProvider) finish(w http.ResponseWriter, r *http.Request, c *saml
 	}
 	var values map[string]string
 	if p.cfg.SignIn != nil {
-		if values, err = p.cfg.SignIn(r.Context(), r, a); err != nil {
+		ctx, end := observe.Start(r.Context(), p.cfg.Observer, "samlhttp.begin")
+		values, err = p.cfg.SignIn(ctx, r, a)
+		end(outcome(err))
+		if err != nil {
 			p.refuse(w, r, err)
 			return
 		}
