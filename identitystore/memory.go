@@ -180,7 +180,7 @@ func (m *Memory) Versions(_ context.Context, tenant, id string) ([]Version, erro
 		return nil, err
 	}
 	s := t.state.Load()
-	if r, ok := s.byID.get(id); ok {
+	if r := s.byID.get(id); r != nil {
 		v, _ := s.versions.get(r.key())
 		return slices.Clone(v), nil
 	}
@@ -192,13 +192,6 @@ func (m *Memory) Versions(_ context.Context, tenant, id string) ([]Version, erro
 		return out == nil
 	})
 	return out, nil
-}
-
-func (r *memRecord) key() Key {
-	if r.user != nil {
-		return r.user.Key
-	}
-	return r.group.Key
 }
 
 func (v *Version) id() string {

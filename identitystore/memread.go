@@ -21,28 +21,28 @@ func (r *memReader) state() *memState {
 }
 
 func (r *memReader) UserByID(_ context.Context, id string) (*User, error) {
-	if rec, ok := r.state().byID.get(id); ok && rec.user != nil {
+	if rec := r.state().byID.get(id); rec != nil && rec.user != nil {
 		return rec.user, nil
 	}
 	return nil, ErrNotFound
 }
 
 func (r *memReader) GroupByID(_ context.Context, id string) (*Group, error) {
-	if rec, ok := r.state().byID.get(id); ok && rec.group != nil {
+	if rec := r.state().byID.get(id); rec != nil && rec.group != nil {
 		return rec.group, nil
 	}
 	return nil, ErrNotFound
 }
 
 func (r *memReader) UserByName(_ context.Context, folded string) (*User, error) {
-	if u, ok := r.state().userNames.get(folded); ok {
+	if u := r.state().userNames.get(folded); u != nil {
 		return u, nil
 	}
 	return nil, ErrNotFound
 }
 
 func (r *memReader) GroupByName(_ context.Context, folded string) (*Group, error) {
-	if g, ok := r.state().groupNames.get(folded); ok {
+	if g := r.state().groupNames.get(folded); g != nil {
 		return g, nil
 	}
 	return nil, ErrNotFound
@@ -79,20 +79,23 @@ func (r *memReader) SharedEmails(_ context.Context, folded []string) ([]string, 
 	return out, nil
 }
 
-func (r *memReader) Lookup(_ context.Context, by By, scope, value string) (ref Ref, err error) {
-	s, ok := r.state(), false
+func (r *memReader) Lookup(_ context.Context, by By, scope, value string) (Ref, error) {
+	if rec := r.state().lookup(by, scope, value); rec != nil {
+		return rec.ref(), nil
+	}
+	return Ref{}, ErrNotFound
+}
+
+func (s *memState) lookup(by By, scope, value string) (rec *memRecord) {
 	switch by {
 	case ByGUID:
-		ref, ok = s.guids.get([2]string{scope, value})
+		rec, _ = s.guids.get([2]string{scope, value})
 	case BySID:
-		ref, ok = s.sids.get(value)
+		rec = s.sids.get(value)
 	case ByExternalID:
-		ref, ok = s.exts.get(ExternalID{scope, value})
+		rec, _ = s.exts.get(ExternalID{scope, value})
 	}
-	if !ok {
-		return Ref{}, ErrNotFound
-	}
-	return ref, nil
+	return rec
 }
 
 func (r *memReader) Users(_ context.Context, keys []Key) ([]*User, error) {
@@ -225,7 +228,7 @@ func (r *memReader) InGroups(_ context.Context, user Key, groupIDs []string) ([]
 	s := r.state()
 	out := make([]bool, len(groupIDs))
 	for i, id := range groupIDs {
-		if rec, ok := s.byID.get(id); ok && rec.group != nil {
+		if rec := s.byID.get(id); rec != nil && rec.group != nil {
 			_, out[i] = s.byUser.get([2]Key{user, rec.group.Key})
 		}
 	}

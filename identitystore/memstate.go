@@ -9,23 +9,25 @@ import (
 
 // memState is one snapshot of a tenant in memory. Once published it never changes.
 type memState struct {
-	byID       pmap[string, *memRecord]
-	byKey      pmap[Key, *memRecord]
-	userNames  pmap[string, *User]
-	groupNames pmap[string, *Group]
-	guids      pmap[[2]string, Ref]
-	sids       pmap[string, Ref]
-	exts       pmap[ExternalID, Ref]
-	emails     plist[emailKey, *User]
-	users      plist[string, *User] // by id
-	groups     plist[string, *Group]
-	tombs      plist[Key, Ref]
-	up, down   plist[edgeKey, Kind] // by child, parent; by parent, child
-	byUser     plist[[2]Key, memMembership]
-	byGroup    plist[[2]Key, struct{}]
-	memIDs     pmap[[16]byte, [2]Key] // user, group
-	docs       pmap[string, []byte]
-	leases     pmap[string, Lease]
+	byID        nameTable[memRecord]
+	byKey       pmap[Key, *memRecord]
+	userNames   nameTable[User]
+	groupNames  nameTable[Group]
+	guids       pmap[[2]string, *memRecord] // by source and GUID
+	sids        nameTable[memRecord]
+	exts        pmap[ExternalID, *memRecord]
+	emails      plist[emailKey, *User] // primary addresses
+	otherEmails plist[emailKey, *User]
+	extIDs      plist[extKey, Ref]
+	users       plist[string, *User] // by id
+	groups      plist[string, *Group]
+	tombs       plist[Key, Ref]
+	up, down    plist[edgeKey, Kind] // by child, parent; by parent, child
+	byUser      plist[[2]Key, memMembership]
+	byGroup     plist[[2]Key, struct{}]
+	memIDs      pmap[[16]byte, [2]Key] // user, group
+	docs        pmap[string, []byte]
+	leases      pmap[string, Lease]
 
 	versions pmap[Key, []Version]
 	gone     []goneMembership // in order of the time at which they ended
@@ -41,6 +43,20 @@ type memRecord struct {
 	user  *User
 	group *Group
 	name  string // the folded name under which it is found; "" when parked or deleted
+}
+
+func (r *memRecord) key() Key {
+	if r.user != nil {
+		return r.user.Key
+	}
+	return r.group.Key
+}
+
+func (r *memRecord) ref() Ref {
+	if r.user != nil {
+		return Ref{r.user.Key, KindUser, r.user.ID}
+	}
+	return Ref{r.group.Key, KindGroup, r.group.ID}
 }
 
 type emailKey struct {
@@ -71,15 +87,16 @@ func newMemState() *memState {
 	compareEdges := func(a, b edgeKey) int {
 		return cmp.Or(cmp.Compare(a.a, b.a), cmp.Compare(a.b, b.b), strings.Compare(string(a.via), string(b.via)))
 	}
+	compareEmails := func(a, b emailKey) int { return cmp.Or(strings.Compare(a.fold, b.fold), cmp.Compare(a.key, b.key)) }
+	text := hashString()
 	return &memState{
-		byID: newPmap[string, *memRecord](hashString()), byKey: newPmap[Key, *memRecord](hashOf[Key]()),
-		userNames: newPmap[string, *User](hashString()), groupNames: newPmap[string, *Group](hashString()),
-		guids: newPmap[[2]string, Ref](hashOf[[2]string]()), sids: newPmap[string, Ref](hashString()),
-		exts: newPmap[ExternalID, Ref](hashOf[ExternalID]()),
-		emails: newPlist[emailKey, *User](func(a, b emailKey) int {
-			return cmp.Or(strings.Compare(a.fold, b.fold), cmp.Compare(a.key, b.key))
-		}),
-		users: newPlist[string, *User](strings.Compare), groups: newPlist[string, *Group](strings.Compare),
+		byID: newNameTable[memRecord](^uint64(0)), byKey: newPmap[Key, *memRecord](hashOf[Key]()),
+		userNames: newNameTable[User](^uint64(0)), groupNames: newNameTable[Group](^uint64(0)),
+		guids: newPmap[[2]string, *memRecord](func(k [2]string) uint64 { return text(k[1]) }), sids: newNameTable[memRecord](^uint64(0)),
+		exts:   newPmap[ExternalID, *memRecord](func(k ExternalID) uint64 { return text(k.ID) ^ text(k.Issuer)>>1 }),
+		emails: newPlist[emailKey, *User](compareEmails), otherEmails: newPlist[emailKey, *User](compareEmails),
+		extIDs: newPlist[extKey, Ref](func(a, b extKey) int { return cmp.Or(strings.Compare(a.id, b.id), strings.Compare(a.issuer, b.issuer)) }),
+		users:  newPlist[string, *User](strings.Compare), groups: newPlist[string, *Group](strings.Compare),
 		tombs: newPlist[Key, Ref](cmp.Compare[Key]), up: newPlist[edgeKey, Kind](compareEdges), down: newPlist[edgeKey, Kind](compareEdges),
 		byUser: newPlist[[2]Key, memMembership](compareKeys), byGroup: newPlist[[2]Key, struct{}](compareKeys),
 		memIDs: newPmap[[16]byte, [2]Key](hashOf[[16]byte]()),

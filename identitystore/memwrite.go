@@ -31,10 +31,11 @@ func (t *memTxn) PutUser(_ context.Context, u *User) error {
 	ref := Ref{u.Key, KindUser, u.ID}
 	old, exists := s.byKey.get(u.Key)
 	if exists {
-		t.unindex(old.user.Link, old.user.ExternalIDs, ref)
+		t.unindex(&old.user.Link, old.user.ExternalIDs, ref)
 		if e := old.user.Email(); e != "" {
 			s.emails.del(t.o, emailKey{fold.Key(e), u.Key})
 		}
+		t.unindexEmails(old.user)
 	}
 	rec := &memRecord{user: u}
 	if u.Link.State == StateTombstone {
@@ -44,7 +45,7 @@ func (t *memTxn) PutUser(_ context.Context, u *User) error {
 		s.users.del(t.o, u.ID)
 	} else {
 		rec.name = fold.Key(u.UserName)
-		if holder, taken := s.userNames.get(rec.name); taken && holder.Key != u.Key {
+		if holder := s.userNames.get(rec.name); holder != nil && holder.Key != u.Key {
 			return &ConflictError{ReasonUniqueness, "userName"}
 		}
 		if exists && old.name != "" && old.name != rec.name {
@@ -55,10 +56,11 @@ func (t *memTxn) PutUser(_ context.Context, u *User) error {
 		if e := u.Email(); e != "" {
 			s.emails.set(t.o, emailKey{fold.Key(e), u.Key}, u)
 		}
+		t.indexEmails(u)
 	}
 	s.byID.set(t.o, u.ID, rec)
 	s.byKey.set(t.o, u.Key, rec)
-	return t.index(u.Link, u.ExternalIDs, ref)
+	return t.index(&u.Link, u.ExternalIDs, rec)
 }
 
 // PutGroup implements [Txn].
@@ -68,7 +70,7 @@ func (t *memTxn) PutGroup(_ context.Context, g *Group) error {
 	ref := Ref{g.Key, KindGroup, g.ID}
 	old, exists := s.byKey.get(g.Key)
 	if exists {
-		t.unindex(old.group.Link, old.group.ExternalIDs, ref)
+		t.unindex(&old.group.Link, old.group.ExternalIDs, ref)
 	}
 	rec := &memRecord{group: g}
 	if g.Link.State == StateTombstone {
@@ -78,7 +80,7 @@ func (t *memTxn) PutGroup(_ context.Context, g *Group) error {
 		s.groups.del(t.o, g.ID)
 	} else {
 		rec.name = fold.Key(g.DisplayName)
-		if holder, taken := s.groupNames.get(rec.name); taken && holder.Key != g.Key {
+		if holder := s.groupNames.get(rec.name); holder != nil && holder.Key != g.Key {
 			return &ConflictError{ReasonUniqueness, "displayName"}
 		}
 		if exists && old.name != "" && old.name != rec.name {
@@ -89,39 +91,40 @@ func (t *memTxn) PutGroup(_ context.Context, g *Group) error {
 	}
 	s.byID.set(t.o, g.ID, rec)
 	s.byKey.set(t.o, g.Key, rec)
-	return t.index(g.Link, g.ExternalIDs, ref)
+	return t.index(&g.Link, g.ExternalIDs, rec)
 }
 
 // index enters what else must be unique. Tombstones keep their GUID only.
-func (t *memTxn) index(l Link, exts []ExternalID, ref Ref) error {
-	s := t.s
+func (t *memTxn) index(l *Link, exts []ExternalID, rec *memRecord) error {
+	s, ref := t.s, rec.ref()
 	if l.GUID != "" {
 		k := [2]string{l.Source, l.GUID}
-		if holder, taken := s.guids.get(k); taken && holder.Key != ref.Key {
+		if holder, taken := s.guids.get(k); taken && holder.key() != ref.Key {
 			return &ConflictError{ReasonUniqueness, "link.guid"}
 		}
-		s.guids.set(t.o, k, ref)
+		s.guids.set(t.o, k, rec)
 	}
 	if l.State == StateTombstone {
 		s.tombs.set(t.o, ref.Key, ref)
 		return nil
 	}
 	if l.SID != "" {
-		if holder, taken := s.sids.get(l.SID); taken && holder.Key != ref.Key {
+		if holder := s.sids.get(l.SID); holder != nil && holder.key() != ref.Key {
 			return &ConflictError{ReasonUniqueness, "link.sid"}
 		}
-		s.sids.set(t.o, l.SID, ref)
+		s.sids.set(t.o, l.SID, rec)
 	}
 	for _, e := range exts {
-		if holder, taken := s.exts.get(e); taken && holder.Key != ref.Key {
+		if holder, taken := s.exts.get(e); taken && holder.key() != ref.Key {
 			return &ConflictError{ReasonUniqueness, "externalIds"}
 		}
-		s.exts.set(t.o, e, ref)
+		s.exts.set(t.o, e, rec)
+		s.extIDs.set(t.o, extKey{e.ID, e.Issuer}, ref)
 	}
 	return nil
 }
 
-func (t *memTxn) unindex(l Link, exts []ExternalID, ref Ref) {
+func (t *memTxn) unindex(l *Link, exts []ExternalID, ref Ref) {
 	s := t.s
 	if l.GUID != "" {
 		s.guids.del(t.o, [2]string{l.Source, l.GUID})
@@ -135,6 +138,7 @@ func (t *memTxn) unindex(l Link, exts []ExternalID, ref Ref) {
 	}
 	for _, e := range exts {
 		s.exts.del(t.o, e)
+		s.extIDs.del(t.o, extKey{e.ID, e.Issuer})
 	}
 }
 
@@ -165,16 +169,17 @@ func (t *memTxn) Erase(_ context.Context, r Ref) error {
 	}
 	if rec.user != nil {
 		u := rec.user
-		t.unindex(u.Link, u.ExternalIDs, r)
+		t.unindex(&u.Link, u.ExternalIDs, r)
 		if e := u.Email(); e != "" {
 			s.emails.del(t.o, emailKey{fold.Key(e), u.Key})
 		}
+		t.unindexEmails(u)
 		if rec.name != "" {
 			s.userNames.del(t.o, rec.name)
 		}
 		s.users.del(t.o, u.ID)
 	} else {
-		t.unindex(rec.group.Link, rec.group.ExternalIDs, r)
+		t.unindex(&rec.group.Link, rec.group.ExternalIDs, r)
 		if rec.name != "" {
 			s.groupNames.del(t.o, rec.name)
 		}

@@ -115,7 +115,7 @@ func (s *Service) View(ctx context.Context, f func(Reader) error) error {
 // clone it before changing it.
 func (s *Service) UserByName(ctx context.Context, name string) (*User, error) {
 	if s.memory != nil { // every sign-in and every request ends up here: no detour by the interface
-		if u, ok := s.memory.state().userNames.get(fold.Key(name)); ok {
+		if u := s.memory.state().userNames.name(name); u != nil {
 			return u, nil
 		}
 		return nil, ErrNotFound
@@ -142,6 +142,12 @@ func (s *Service) UserBySID(ctx context.Context, sid string) (*User, error) {
 }
 
 func userBy(ctx context.Context, r Reader, by By, scope, value string) (*User, error) {
+	if m, ok := r.(*memReader); ok { // one look-up instead of two
+		if rec := m.state().lookup(by, scope, value); rec != nil && rec.user != nil {
+			return rec.user, nil
+		}
+		return nil, ErrNotFound
+	}
 	ref, err := r.Lookup(ctx, by, scope, value)
 	if err != nil {
 		return nil, err
