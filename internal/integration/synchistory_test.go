@@ -7,10 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -298,19 +296,23 @@ func expectedFault(err error) bool {
 
 var errInjected = errors.New("injected")
 
-// faultyStore fails the n-th statement of a transaction, or its commit.
+// faultyStore fails the n-th statement of a transaction, or its commit; or it says each step before it is done.
 type faultyStore struct {
 	identitystore.Store
 	mu     sync.Mutex
 	left   int
 	commit bool
+	step   func(what string) // nil means nobody wants to know
 }
 
 func (f *faultyStore) failAt(n int) { f.mu.Lock(); f.left = n; f.mu.Unlock() }
 func (f *faultyStore) failCommit()  { f.mu.Lock(); f.commit = true; f.mu.Unlock() }
 func (f *faultyStore) heal()        { f.mu.Lock(); f.left, f.commit = 0, false; f.mu.Unlock() }
 
-func (f *faultyStore) strike() error {
+func (f *faultyStore) strike(what string) error {
+	if f.step != nil {
+		f.step(what)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.left > 0 {
@@ -322,9 +324,12 @@ func (f *faultyStore) strike() error {
 }
 
 func (f *faultyStore) Update(ctx context.Context, tenant string, fn func(identitystore.Txn) error) error {
-	return f.Store.Update(ctx, tenant, func(tx identitystore.Txn) error {
+	err := f.Store.Update(ctx, tenant, func(tx identitystore.Txn) error {
 		if err := fn(faultyTxn{tx, f}); err != nil {
 			return err
+		}
+		if f.step != nil {
+			f.step("commit")
 		}
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -333,6 +338,10 @@ func (f *faultyStore) Update(ctx context.Context, tenant string, fn func(identit
 		}
 		return nil
 	})
+	if err == nil && f.step != nil {
+		f.step("committed")
+	}
+	return err
 }
 
 type faultyTxn struct {
@@ -341,35 +350,50 @@ type faultyTxn struct {
 }
 
 func (t faultyTxn) PutUser(ctx context.Context, u *identitystore.User) error {
-	return cmpErr(t.f.strike(), func() error { return t.Txn.PutUser(ctx, u) })
+	return cmpErr(t.f.strike("PutUser"), func() error { return t.Txn.PutUser(ctx, u) })
 }
 
 func (t faultyTxn) PutGroup(ctx context.Context, g *identitystore.Group) error {
-	return cmpErr(t.f.strike(), func() error { return t.Txn.PutGroup(ctx, g) })
+	return cmpErr(t.f.strike("PutGroup"), func() error { return t.Txn.PutGroup(ctx, g) })
 }
 
 func (t faultyTxn) PutEdges(ctx context.Context, e []identitystore.Edge) error {
-	return cmpErr(t.f.strike(), func() error { return t.Txn.PutEdges(ctx, e) })
+	return cmpErr(t.f.strike("PutEdges"), func() error { return t.Txn.PutEdges(ctx, e) })
 }
 
 func (t faultyTxn) DeleteEdges(ctx context.Context, e []identitystore.Edge) error {
-	return cmpErr(t.f.strike(), func() error { return t.Txn.DeleteEdges(ctx, e) })
+	return cmpErr(t.f.strike("DeleteEdges"), func() error { return t.Txn.DeleteEdges(ctx, e) })
 }
 
 func (t faultyTxn) PutMemberships(ctx context.Context, m []identitystore.Membership) error {
-	return cmpErr(t.f.strike(), func() error { return t.Txn.PutMemberships(ctx, m) })
+	return cmpErr(t.f.strike("PutMemberships"), func() error { return t.Txn.PutMemberships(ctx, m) })
 }
 
 func (t faultyTxn) DeleteMemberships(ctx context.Context, m []identitystore.Membership, at time.Time) error {
-	return cmpErr(t.f.strike(), func() error { return t.Txn.DeleteMemberships(ctx, m, at) })
+	return cmpErr(t.f.strike("DeleteMemberships"), func() error { return t.Txn.DeleteMemberships(ctx, m, at) })
 }
 
 func (t faultyTxn) ParkName(ctx context.Context, r identitystore.Ref) error {
-	return cmpErr(t.f.strike(), func() error { return t.Txn.ParkName(ctx, r) })
+	return cmpErr(t.f.strike("ParkName"), func() error { return t.Txn.ParkName(ctx, r) })
 }
 
 func (t faultyTxn) Append(ctx context.Context, e []identitystore.Event, v []identitystore.Version) error {
-	return cmpErr(t.f.strike(), func() error { return t.Txn.Append(ctx, e, v) })
+	return cmpErr(t.f.strike("Append"), func() error { return t.Txn.Append(ctx, e, v) })
+}
+
+func (t faultyTxn) Erase(ctx context.Context, r identitystore.Ref) error {
+	return cmpErr(t.f.strike("Erase"), func() error { return t.Txn.Erase(ctx, r) })
+}
+
+func (t faultyTxn) PutDocument(ctx context.Context, name string, doc []byte) error {
+	return cmpErr(t.f.strike("PutDocument"), func() error { return t.Txn.PutDocument(ctx, name, doc) })
+}
+
+func (t faultyTxn) PutLease(ctx context.Context, l identitystore.Lease) error {
+	if t.f.step != nil {
+		t.f.step("PutLease")
+	}
+	return t.Txn.PutLease(ctx, l)
 }
 
 func cmpErr(err error, f func() error) error {
@@ -406,49 +430,4 @@ func testN(ci, long int) int {
 		return long
 	}
 	return ci
-}
-
-// TestSyncKilled kills a child process (SIGKILL) in the middle of its runs, again and again, at random moments. What
-// the parent then finds is always one whole epoch, and the next child goes on from there.
-func TestSyncKilled(t *testing.T) {
-	if file := os.Getenv("SYNC_CHILD"); file != "" {
-		syncChild(t, file)
-		return
-	}
-	t.Parallel()
-	file := filepath.Join(t.TempDir(), "s.db")
-	r := rand.New(rand.NewPCG(5, 17))
-	ids, seen := map[string]string{}, map[int]bool{}
-	for range testN(15, 500) {
-		cmd := exec.Command(os.Args[0], "-test.run", "^TestSyncKilled$")
-		cmd.Env = append(os.Environ(), "SYNC_CHILD="+file)
-		require.NoError(t, cmd.Start())
-		time.Sleep(time.Duration(20+r.IntN(120)) * time.Millisecond)
-		require.NoError(t, cmd.Process.Kill())
-		_ = cmd.Wait()
-		db := openSyncSQLite(t, file)
-		rig := newSyncRig(t, db, newEpochs(99, childEpochs))
-		rig.check(t, ids)
-		seen[rig.epoch(t)] = true
-		require.NoError(t, db.Close())
-	}
-	require.Greater(t, len(seen), 1, "the children came to different places: %v", slices.Sorted(maps.Keys(seen)))
-	rig := newSyncRig(t, openSyncSQLite(t, file), newEpochs(99, childEpochs))
-	rig.epochs.set(childEpochs-1, nil)
-	_, err := rig.run(t.Context(), "parent")
-	require.NoError(t, err)
-	rig.check(t, ids)
-}
-
-const childEpochs = 40
-
-// syncChild runs from epoch to epoch until it is killed.
-func syncChild(t *testing.T, file string) {
-	t.Helper()
-	rig := newSyncRig(t, openSyncSQLite(t, file), newEpochs(99, childEpochs))
-	for k := rig.epoch(t) + 1; ; k++ {
-		rig.epochs.set(k%childEpochs, nil)
-		_, err := rig.run(t.Context(), "killed")
-		require.NoError(t, err)
-	}
 }
