@@ -46,6 +46,9 @@ func migrations() ([]migration, error) {
 	return out, nil
 }
 
+// emailsVersion is the migration that fillEmails completes.
+const emailsVersion = 3
+
 // migrate brings the schema to the newest version. Two programs that start at once do it one after the other: the row
 // with version 0 is their lock.
 func migrate(ctx context.Context, db *sql.DB, d Dialect, now time.Time) error {
@@ -97,6 +100,11 @@ func applyMissing(ctx context.Context, conn *sql.Conn, d Dialect, want []migrati
 				continue
 			}
 			if _, err := conn.ExecContext(ctx, stmt); err != nil {
+				return fmt.Errorf("sqlstore: migration %s: %w", m.name, err)
+			}
+		}
+		if m.version == emailsVersion {
+			if err := fillEmails(ctx, conn, d); err != nil {
 				return fmt.Errorf("sqlstore: migration %s: %w", m.name, err)
 			}
 		}

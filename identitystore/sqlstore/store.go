@@ -189,7 +189,7 @@ func (s *Store) DeleteTenant(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		for _, table := range []string{"external_id", "edge", "flat", "flat_gone", "document", "lease", "change_log", "history", "principal"} {
+		for _, table := range []string{"external_id", "user_email", "edge", "flat", "flat_gone", "document", "lease", "change_log", "history", "principal"} {
 			if err := x.exec(ctx, "DELETE FROM "+table+" WHERE tenant = ?", tid); err != nil {
 				return err
 			}

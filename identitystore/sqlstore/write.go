@@ -102,8 +102,15 @@ func (t *txn) save(ctx context.Context, key *identitystore.Key, r *row, keys []a
 		return 0, t.exec(ctx, insertPrincipal(), append(keys, r.values()...)...)
 	}
 	var state string
-	if err := t.x.row(ctx, "SELECT state FROM principal WHERE tenant = ? AND pid = ?", t.tid, r.pid).Scan(&state); err != nil {
+	var lists bool
+	const q = "SELECT state, CASE WHEN " + listsEmails + " THEN 1 ELSE 0 END FROM principal WHERE tenant = ? AND pid = ?"
+	if err := t.x.row(ctx, q, t.tid, r.pid).Scan(&state, &lists); err != nil {
 		return 0, notFound(err)
+	}
+	if lists {
+		if err := t.exec(ctx, "DELETE FROM user_email WHERE tenant = ? AND pid = ?", t.tid, r.pid); err != nil {
+			return 0, err
+		}
 	}
 	args := append(append(keys, r.values()...), t.tid, r.pid)
 	if err := t.exec(ctx, updatePrincipal(), args...); err != nil {
@@ -122,7 +129,10 @@ func (t *txn) PutUser(ctx context.Context, u *identitystore.User) error {
 	if err != nil {
 		return err
 	}
-	return t.put(ctx, kindUser, &u.Key, r, u.ExternalIDs)
+	if err := t.put(ctx, kindUser, &u.Key, r, u.ExternalIDs); err != nil || u.Link.State == identitystore.StateTombstone {
+		return err
+	}
+	return t.putEmails(ctx, r.pid, otherEmails(u))
 }
 
 // PutGroup implements [identitystore.Txn].
@@ -153,8 +163,10 @@ func (t *txn) Erase(ctx context.Context, r identitystore.Ref) error {
 			t.groups--
 		}
 	}
-	if err := t.exec(ctx, "DELETE FROM external_id WHERE tenant = ? AND pid = ?", t.tid, int64(r.Key)); err != nil {
-		return err
+	for _, table := range []string{"external_id", "user_email"} {
+		if err := t.exec(ctx, "DELETE FROM "+table+" WHERE tenant = ? AND pid = ?", t.tid, int64(r.Key)); err != nil {
+			return err
+		}
 	}
 	return t.exec(ctx, "DELETE FROM principal WHERE tenant = ? AND pid = ?", t.tid, int64(r.Key))
 }

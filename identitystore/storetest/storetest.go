@@ -26,7 +26,7 @@ func Run(t *testing.T, open func(testing.TB) identitystore.Store) {
 		"FeedUnderParallelCommits": parallelFeed, "History": history, "AsOf": asOf, "Prune": prune, "Leases": leases, "UseOnce": useOnce, "Handles": handles, "HideDisabled": hideDisabled, "CloseDuringUse": closeDuringUse,
 		"Documents": documents, "Rollback": rollback, "CrashPoints": crashPoints, "ParallelUniqueness": parallelUnique, "ParallelMembers": parallelMembers,
 		"SignIn": signIn, "SignInRace": signInRace, "Explain": explain, "Simulate": simulate, "Model": model, "BigGroup": bigGroup, "Cancel": cancelled,
-		"Ownership": ownership, "Quota": quota,
+		"Ownership": ownership, "Quota": quota, "Lookups": lookups,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -76,6 +76,23 @@ func schemaRules(t *testing.T, db *sql.DB, d sqlstore.Dialect) {
 	_, err = again.UserByName(ctx, "alice")
 	require.NoError(t, err)
 
+	wide, err := identitystore.Open(ctx, identitystore.Config{Store: st, Limits: identitystore.LimitsWide()})
+	require.NoError(t, err)
+	_, err = wide.CreateUser(ctx, identitystore.Author{}, &identitystore.User{
+		UserName: "bob", Emails: []identitystore.MultiValue{{Value: "bob@corp.example.test", Primary: true}, {Value: "Robert@corp.example.test"}},
+	})
+	require.NoError(t, err)
+	exec("DROP TABLE user_email") // as the second version left it: what the new table needs is read from the records
+	exec("DROP INDEX external_id_value")
+	exec("DELETE FROM schema_version WHERE version = 3")
+	st, err = sqlstore.Open(ctx, db, d)
+	require.NoError(t, err)
+	again, err = identitystore.Open(ctx, identitystore.Config{Store: st})
+	require.NoError(t, err)
+	found, err := identitystore.Lookups(again.Reader()).UsersByAnyEmail(ctx, identitystore.FoldName("robert@corp.example.test"), 10)
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+
 	exec("INSERT INTO schema_version (version, checksum, applied_at) VALUES (99, 'x', 1)")
 	_, err = sqlstore.Open(ctx, db, d)
 	require.ErrorIs(t, err, sqlstore.ErrNewerSchema)
