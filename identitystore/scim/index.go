@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -14,30 +15,101 @@ import (
 	"github.com/adfedkit/adfedkit/identitystore/scim/scimfilter"
 )
 
-// indexed returns the candidates that an equality of the filter leaves, where the store has an index for it.
-func (q *query) indexed(ctx context.Context) ([]record, bool, error) {
-	for _, e := range scimfilter.Conjuncts(q.expr) {
-		c, ok := e.(*scimfilter.Compare)
-		if !ok || c.Op != "eq" || c.Path.URN != "" && !strings.EqualFold(c.Path.URN, q.t.schema().ID) {
-			continue
-		}
-		value, isText := c.Value.(string)
-		if !isText {
-			continue
-		}
-		recs, ok, err := q.lookup(ctx, strings.ToLower(c.Path.Attr), strings.ToLower(c.Path.Sub), value)
-		if err != nil && !isNotFound(err) {
+// indexed returns the candidates that a filter leaves, where the store has an index for each way to match it.
+func (q *query) indexed(ctx context.Context, e scimfilter.Expr) ([]record, bool, error) {
+	switch x := e.(type) {
+	case *scimfilter.And:
+		return q.narrowest(ctx, scimfilter.Conjuncts(x))
+	case *scimfilter.Or:
+		left, ok, err := q.indexed(ctx, x.Left)
+		if err != nil || !ok {
 			return nil, false, err
 		}
-		if ok {
-			return recs, true, nil
+		right, ok, err := q.indexed(ctx, x.Right)
+		if err != nil || !ok {
+			return nil, false, err
+		}
+		have := map[identitystore.Key]bool{}
+		return slices.DeleteFunc(slices.Concat(left, right), func(r record) bool {
+			again := have[r.key()]
+			have[r.key()] = true
+			return again
+		}), true, nil
+	case *scimfilter.Compare:
+		value, isText := x.Value.(string)
+		if x.Op != "eq" || !isText || !q.core(x.Path) {
+			return nil, false, nil
+		}
+		return q.lookup(ctx, strings.ToLower(x.Path.Attr), strings.ToLower(x.Path.Sub), value)
+	case *scimfilter.ValuePath:
+		ids, ok := pinned(x.Filter)
+		if !ok || len(ids) != 1 || !q.core(x.Path) || x.Path.Sub != "" {
+			return nil, false, nil
+		}
+		return q.lookup(ctx, strings.ToLower(x.Path.Attr), "value", ids[0])
+	case *scimfilter.Not, *scimfilter.Present:
+	}
+	return nil, false, nil
+}
+
+func (q *query) core(p scimfilter.Path) bool {
+	return p.URN == "" || strings.EqualFold(p.URN, q.t.schema().ID)
+}
+
+// narrowest uses the conjunct that leaves the fewest: a name or an id before a membership.
+func (q *query) narrowest(ctx context.Context, list []scimfilter.Expr) ([]record, bool, error) {
+	wide := func(e scimfilter.Expr) bool {
+		many := false
+		scimfilter.Walk(e, func(e scimfilter.Expr) {
+			switch x := e.(type) {
+			case *scimfilter.Compare:
+				many = many || strings.EqualFold(x.Path.Attr, "groups") || strings.EqualFold(x.Path.Attr, "members")
+			case *scimfilter.ValuePath:
+				many = many || strings.EqualFold(x.Path.Attr, "groups") || strings.EqualFold(x.Path.Attr, "members")
+			case *scimfilter.And, *scimfilter.Or, *scimfilter.Not, *scimfilter.Present:
+			}
+		})
+		return many
+	}
+	for _, want := range []bool{false, true} {
+		for _, e := range list {
+			if wide(e) != want {
+				continue
+			}
+			if recs, ok, err := q.indexed(ctx, e); ok || err != nil {
+				return recs, ok, err
+			}
 		}
 	}
 	return nil, false, nil
 }
 
+// pinned returns the values that an element must have to match a filter: value eq "x", joined by or, or with more
+// conditions by and.
+func pinned(e scimfilter.Expr) ([]string, bool) {
+	switch x := e.(type) {
+	case *scimfilter.Or:
+		l, okL := pinned(x.Left)
+		r, okR := pinned(x.Right)
+		return append(l, r...), okL && okR
+	case *scimfilter.And:
+		if l, ok := pinned(x.Left); ok {
+			return l, true
+		}
+		return pinned(x.Right)
+	case *scimfilter.Compare:
+		id, isText := x.Value.(string)
+		if isText && x.Op == "eq" && strings.EqualFold(x.Path.Attr, "value") && x.Path.Sub == "" {
+			return []string{id}, true
+		}
+	case *scimfilter.Not, *scimfilter.Present, *scimfilter.ValuePath:
+	}
+	return nil, false
+}
+
 func (q *query) lookup(ctx context.Context, attr, sub, value string) ([]record, bool, error) { //nolint:cyclop // one list of checks
-	if sub != "" && (sub != "value" || attr != "members" && attr != "groups") {
+	list := attr == "members" || attr == "groups" || attr == "emails"
+	if sub != "" && (sub != "value" || !list) {
 		return nil, false, nil
 	}
 	switch {
@@ -53,17 +125,19 @@ func (q *query) lookup(ctx context.Context, attr, sub, value string) ([]record, 
 	case attr == "username" && q.t == users:
 		u, err := q.r.UserByName(ctx, identitystore.FoldName(value))
 		if err != nil {
-			return nil, isNotFound(err), err
+			return nil, isNotFound(err), notFoundIsNone(err)
 		}
 		return []record{{user: u}}, true, nil
 	case attr == "displayname" && q.t == groups:
 		g, err := q.r.GroupByName(ctx, identitystore.FoldName(value))
 		if err != nil {
-			return nil, isNotFound(err), err
+			return nil, isNotFound(err), notFoundIsNone(err)
 		}
 		return []record{{group: g}}, true, nil
 	case attr == "externalid":
 		return q.byExternalID(ctx, value)
+	case attr == "emails" && q.t == users:
+		return q.byEmail(ctx, value)
 	case attr == "members" && q.t == groups:
 		return q.groupsOf(ctx, value)
 	case attr == "groups" && q.t == users:
@@ -72,25 +146,53 @@ func (q *query) lookup(ctx context.Context, attr, sub, value string) ([]record, 
 	return nil, false, nil
 }
 
-// byExternalID finds what SCIM has named. Records of another source have ids of another issuer: only if there are none
-// of ours are they looked for one by one.
-func (q *query) byExternalID(ctx context.Context, value string) ([]record, bool, error) {
-	issuer := q.h.cfg.Issuer
-	if q.t == groups {
-		issuer = q.h.groupIssuer()
-	}
-	ref, err := q.r.Lookup(ctx, identitystore.ByExternalID, issuer, value)
+func notFoundIsNone(err error) error {
 	if isNotFound(err) {
-		return nil, q.h.cfg.Profile == AWS, nil
+		return nil
 	}
+	return err
+}
+
+// byExternalID finds what somebody, not only SCIM, has named: the filter then tells which of the names is the visible
+// one.
+func (q *query) byExternalID(ctx context.Context, value string) ([]record, bool, error) {
+	fast := identitystore.Lookups(q.r)
+	if fast == nil {
+		return nil, false, nil
+	}
+	refs, err := fast.RefsByExternalID(ctx, value)
 	if err != nil {
 		return nil, false, err
 	}
-	rec, err := find(ctx, q.r, q.t, ref.ID)
-	if err != nil {
+	var out []record
+	for _, ref := range refs {
+		if (ref.Kind == identitystore.KindUser) != (q.t == users) {
+			continue
+		}
+		rec, err := find(ctx, q.r, q.t, ref.ID)
+		if err != nil {
+			return nil, false, err
+		}
+		out = append(out, rec)
+	}
+	return out, true, nil
+}
+
+// byEmail finds users by any of their addresses. An address that very many share is no index.
+func (q *query) byEmail(ctx context.Context, value string) ([]record, bool, error) {
+	fast := identitystore.Lookups(q.r)
+	if fast == nil {
+		return nil, false, nil
+	}
+	us, err := fast.UsersByAnyEmail(ctx, identitystore.FoldName(value), chunkSize)
+	if err != nil || len(us) == chunkSize {
 		return nil, false, err
 	}
-	return []record{rec}, true, nil
+	out := make([]record, len(us))
+	for i, u := range us {
+		out[i] = record{user: u}
+	}
+	return out, true, nil
 }
 
 // groupsOf returns the groups that have the record as direct member.

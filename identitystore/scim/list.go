@@ -103,8 +103,8 @@ type query struct {
 
 // position is what a cursor carries; its MAC binds it to tenant and question.
 type position struct {
-	After  string `json:"a,omitempty"` // id of the last resource
-	Offset int    `json:"o,omitempty"` // of sorted lists
+	After string `json:"a,omitempty"` // id of the last resource
+	Key   string `json:"k,omitempty"` // what it was sorted by
 }
 
 func (q *query) parse() error {
@@ -179,35 +179,27 @@ func (q *query) page(ctx context.Context) (page []record, total int, next *posit
 	if err != nil {
 		return nil, 0, nil, err
 	}
-	slices.SortFunc(all, func(a, b record) int { return strings.Compare(a.id(), b.id()) })
-	from := q.start - 1
-	if q.sort != nil {
-		q.order(all)
-		if q.useCursor {
-			from = q.pos.Offset
-		}
-	} else if q.useCursor {
-		from, _ = slices.BinarySearchFunc(all, q.pos.After, func(r record, id string) int { return cmp.Or(strings.Compare(r.id(), id), -1) })
-		if q.pos.After == "" {
-			from = 0
+	keys := q.order(all)
+	from := min(q.start-1, len(all))
+	if q.useCursor {
+		from = 0
+		if q.pos.After != "" { // the first one behind the last one, which may be gone
+			from, _ = slices.BinarySearchFunc(all, q.pos, func(r record, p position) int {
+				return cmp.Or(q.compare(position{r.id(), keys[r.key()]}, p), -1)
+			})
 		}
 	}
-	from = min(from, len(all))
 	to := min(from+q.count, len(all))
 	if to < len(all) && to > from {
-		next = &position{After: all[to-1].id(), Offset: to}
+		next = &position{After: all[to-1].id(), Key: keys[all[to-1].key()]}
 	}
 	return all[from:to], len(all), next, nil
 }
 
 // plainPage lists without filter and order: it seeks by id.
 func (q *query) plainPage(ctx context.Context) (page []record, total int, next *position, err error) {
-	counts, err := q.r.Counts(ctx)
-	if err != nil {
+	if total, err = q.total(ctx); err != nil {
 		return nil, 0, nil, err
-	}
-	if total = counts.Users; q.t == groups {
-		total = counts.Groups
 	}
 	after := q.pos.After
 	if !q.useCursor && q.start > 1 {
@@ -235,6 +227,20 @@ func (q *query) plainPage(ctx context.Context) (page []record, total int, next *
 		q.h.anchors.put(anchor{q.svc.Tenant(), q.t, q.start + q.count, seq}, last)
 	}
 	return page, total, &position{After: last}, nil
+}
+
+func (q *query) total(ctx context.Context) (int, error) {
+	var c identitystore.Counts
+	var err error
+	if fast := identitystore.Lookups(q.r); fast != nil {
+		c.Users, c.Groups, err = fast.Records(ctx)
+	} else {
+		c, err = q.r.Counts(ctx)
+	}
+	if q.t == groups {
+		return c.Groups, err
+	}
+	return c.Users, err
 }
 
 func (q *query) read(ctx context.Context, after string, n int) ([]record, error) {
@@ -292,7 +298,7 @@ func (q *query) matching(ctx context.Context) ([]record, error) {
 		return nil
 	}
 	if q.expr != nil {
-		recs, ok, err := q.indexed(ctx)
+		recs, ok, err := q.indexed(ctx, q.expr)
 		if err != nil {
 			return nil, err
 		}
@@ -333,7 +339,9 @@ func (q *query) mentions(attr string) (named, onlyEq bool, values []string) {
 			}
 		case *scimfilter.ValuePath:
 			if strings.EqualFold(x.Path.Attr, attr) {
-				named, onlyEq = true, false
+				ids, ok := pinned(x.Filter)
+				named, onlyEq = true, onlyEq && ok
+				values = append(values, ids...)
 			}
 		case *scimfilter.And, *scimfilter.Or, *scimfilter.Not:
 		}
@@ -388,36 +396,45 @@ func (q *query) filterDocs(ctx context.Context, recs []record) ([]map[string]any
 	return docs, nil
 }
 
-// order sorts by an attribute, of lists by the primary element; what has none comes last (RFC 7644 section 3.4.2.3).
-func (q *query) order(all []record) {
-	attr, sub, _ := q.t.schema().Resolve(*q.sort)
-	exactText := attr.CaseExact || sub != nil && sub.CaseExact
-	keys := map[string]string{}
-	for _, rec := range all {
-		doc := q.h.resource(rec)
-		q.h.dress(q.t, doc, rec.audit())
-		if e := q.t.schema().Extension(q.sort.URN); e != nil {
-			doc = object(doc, e.ID)
-		}
-		v := sortValue(doc[attr.Name], sub)
-		if !exactText {
-			v = fold.Key(v)
-		}
-		keys[rec.id()] = v
-	}
-	slices.SortStableFunc(all, func(a, b record) int {
-		x, y := keys[a.id()], keys[b.id()]
-		if (x == "") != (y == "") {
-			if x == "" {
-				return 1
+// order sorts by an attribute, of lists by the primary element, and then by id; what has none comes last (RFC 7644
+// section 3.4.2.3). It returns what it sorted by.
+func (q *query) order(all []record) map[identitystore.Key]string {
+	keys := map[identitystore.Key]string{}
+	if q.sort != nil {
+		attr, sub, _ := q.t.schema().Resolve(*q.sort)
+		exactText := attr.CaseExact || sub != nil && sub.CaseExact
+		for _, rec := range all {
+			doc := q.h.resource(rec)
+			q.h.dress(q.t, doc, rec.audit())
+			if e := q.t.schema().Extension(q.sort.URN); e != nil {
+				doc = object(doc, e.ID)
 			}
-			return -1
+			v := sortValue(doc[attr.Name], sub)
+			if !exactText {
+				v = fold.Key(v)
+			}
+			keys[rec.key()] = v
 		}
-		if q.descending {
-			x, y = y, x
-		}
-		return strings.Compare(x, y)
+	}
+	slices.SortFunc(all, func(a, b record) int {
+		return q.compare(position{a.id(), keys[a.key()]}, position{b.id(), keys[b.key()]})
 	})
+	return keys
+}
+
+// compare tells which of two positions comes first.
+func (q *query) compare(a, b position) int {
+	if (a.Key == "") != (b.Key == "") {
+		if a.Key == "" {
+			return 1
+		}
+		return -1
+	}
+	byKey := strings.Compare(a.Key, b.Key)
+	if q.descending {
+		byKey = -byKey
+	}
+	return cmp.Or(byKey, strings.Compare(a.After, b.After))
 }
 
 func sortValue(v any, sub *scimfilter.Attribute) string {

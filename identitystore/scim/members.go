@@ -72,6 +72,9 @@ func edgesTo(group identitystore.Key, refs []identitystore.Ref) []identitystore.
 // members returns the direct members of a group. It reads all of them: PATCH does without, except for filters that
 // name no id.
 func members(ctx context.Context, r identitystore.Reader, group identitystore.Key) ([]identitystore.Ref, error) {
+	if fast := identitystore.Lookups(r); fast != nil {
+		return fast.DirectMembers(ctx, group)
+	}
 	edges, err := r.ChildEdges(ctx, []identitystore.Key{group})
 	if err != nil {
 		return nil, err
