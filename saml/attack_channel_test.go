@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/adfedkit/adfedkit/internal/xmlenc"
 	"github.com/adfedkit/adfedkit/saml"
 )
 
@@ -166,6 +167,8 @@ func foreignLogout() []row {
 	}
 	return []row{
 		{"honest", "", logoutBy(nil, nil, 1)},
+		{"256 indexes", "", logoutBy(func(r *saml.LogoutRequest) { r.SessionIndexes = make([]string, 256) }, nil, 1)},
+		{"257 indexes", saml.ReasonTooLarge, logoutBy(func(r *saml.LogoutRequest) { r.SessionIndexes = make([]string, 257) }, nil, 1)},
 		{"NotOnOrAfter past", saml.ReasonExpired, logoutBy(func(r *saml.LogoutRequest) { r.NotOnOrAfter = until(-3 * time.Minute) }, nil, 1)},
 		{"too old", saml.ReasonIssueInstant, logoutBy(func(r *saml.LogoutRequest) { r.IssueInstant = until(-2 * time.Hour) }, nil, 1)},
 		{"replay", saml.ReasonReplay, logoutBy(nil, nil, 2)},
@@ -383,6 +386,9 @@ func TestLogoutWithEncryptedID(t *testing.T) {
 	before, rest, _ := strings.Cut(doc, "<saml:NameID ")
 	_, after, _ := strings.Cut(rest, "</saml:NameID>")
 	encrypted := `<saml:EncryptedID xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">` + inner + `</saml:EncryptedID>`
+	sealed := func(e *encrypting, plain string) string {
+		return `<saml:EncryptedID` + assertionNS + `>` + e.encrypted(plain) + `</saml:EncryptedID>`
+	}
 	for name, c := range map[string]struct {
 		name   string
 		keys   []crypto.Decrypter
@@ -393,6 +399,10 @@ func TestLogoutWithEncryptedID(t *testing.T) {
 		"another key": {encrypted, []crypto.Decrypter{smallKey()}, saml.ReasonDecrypt},
 		"both names":  {encrypted + `<saml:NameID xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">x</saml:NameID>`, []crypto.Decrypter{spKey()}, saml.ReasonNameID},
 		"no name":     {"", []crypto.Decrypter{spKey()}, saml.ReasonNameID},
+		"algorithm":   {sealed(&encrypting{keyAlg: xmlenc.RSA15}, `<saml:NameID`+assertionNS+`>alice</saml:NameID>`), []crypto.Decrypter{spKey()}, saml.ReasonEncryptionAlgorithm},
+		"not a name":  {sealed(&encrypting{}, `<saml:BaseID`+assertionNS+`>alice</saml:BaseID>`), []crypto.Decrypter{spKey()}, saml.ReasonDecrypt},
+		"no XML":      {sealed(&encrypting{}, `alice`), []crypto.Decrypter{spKey()}, saml.ReasonDecrypt},
+		"long name":   {sealed(&encrypting{}, `<saml:NameID`+assertionNS+`>`+strings.Repeat("x", 8193)+`</saml:NameID>`), []crypto.Decrypter{spKey()}, saml.ReasonNameID},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
