@@ -55,8 +55,8 @@ const (
 	maxObjects = 1 << 20 // of one list: ten times what IAM Identity Center holds
 )
 
-// list reads the resources that a filter finds, or all. It says false when the service has more than it lets be read:
-// cursors of the AWS profile are young, and an index beyond the end of what a service keeps gives nothing.
+// list reads the resources that a filter finds, or all, each once. It says false when the service has more than it lets
+// be read: cursors of the AWS profile are young, and some services give their first page for every index.
 func (c *Client) list(ctx context.Context, endpoint string, query url.Values, f func(doc map[string]any)) (bool, error) {
 	query.Set("count", strconv.Itoa(pageSize))
 	if c.cfg.Profile == AWS {
@@ -84,12 +84,12 @@ func (c *Client) list(ctx context.Context, endpoint string, query url.Values, f 
 				return false, fmt.Errorf("%w: a cursor that leads to itself", ErrAnswer)
 			}
 			query.Set("cursor", p.NextCursor)
-		case p.TotalResults == nil || n >= *p.TotalResults:
+		case p.TotalResults == nil || len(seen) >= *p.TotalResults:
 			return true, nil
 		case !fresh || c.cfg.Profile == AWS:
 			return false, nil
 		default:
-			query.Set("startIndex", strconv.Itoa(n+1))
+			query.Set("startIndex", strconv.Itoa(len(seen)+1))
 		}
 	}
 }

@@ -2,7 +2,7 @@
 # The real servers and clients that the tests behind the build tag `lab` talk to. Debian 12, root, loopback only.
 #   lab.sh install [GROUP...]   apt packages of the groups (default: all): base samba postgres browser aws xml krb5 slapd saml
 #   lab.sh up [samba] [postgres]  start them (default: both); starting twice is harmless
-#   lab.sh node                 the node packages (playwright-core and the small SAML peers), without install scripts
+#   lab.sh node                 the node packages (playwright-core, the small SAML peers, scimmy), without install scripts
 #   lab.sh env                  the variables for the tests: eval "$(lab.sh env)"
 #   lab.sh down                 end what `up` started, and nothing else
 # State: ADFEDKIT_LAB_DIR (default ~/.cache); Samba's path may not be long, so it stays in adlab below it.
@@ -85,7 +85,9 @@ node_peers() {
   mkdir -p "$PEERS_STATE/node"
   cp "$HERE/node/package.json" "$PEERS_STATE/node/"
   (cd "$PEERS_STATE/node" && npm install --ignore-scripts --no-audit --no-fund --silent)
-  [ -d "$PEERS_STATE/node/node_modules/playwright-core" ] || { echo "playwright-core was not installed" >&2; exit 1; }
+  local p; for p in playwright-core scimmy-routers; do
+    [ -d "$PEERS_STATE/node/node_modules/$p" ] || { echo "$p was not installed" >&2; exit 1; }
+  done
 }
 
 cmd=${1:-}
