@@ -55,6 +55,7 @@ type canon struct {
 	undo     []undo
 	need     []int32 // bindings to write in the tag at hand
 	order    []int32 // attributes of the tag at hand
+	spare    []byte  // for [Elem.CanonicalContent]
 }
 
 // Canonical appends the canonical form of e and what it holds to dst.
@@ -94,14 +95,20 @@ func (e Elem) CanonicalContent() (string, error) {
 	if e.d.relative {
 		return "", ErrRelativeNamespace
 	}
-	x := e.x()
-	c := e.canon(make([]byte, 0, x.close-x.content+64), &Canonicalization{Exclusive: true})
+	c := e.canon(nil, &Canonicalization{Exclusive: true})
 	defer c.done()
-	if err := c.content(e.i, x); err != nil {
+	c.out = c.spare[:0]
+	if err := c.content(e.i, e.x()); err != nil {
 		return "", err
 	}
-	return unsafe.String(unsafe.SliceData(c.out), len(c.out)), nil //nolint:gosec // nobody else has these bytes
+	if cap(c.out) <= maxSpare {
+		c.spare = c.out
+	}
+	return string(c.out), nil
 }
+
+// maxSpare is the largest buffer that is kept for the next value.
+const maxSpare = 64 << 10
 
 // canons keeps the small tables of canonical forms: a message with many structured values makes one for each.
 var canons = sync.Pool{New: func() any { return new(canon) }} //nolint:gochecknoglobals // scratch memory, nothing of a message stays in it
@@ -110,7 +117,7 @@ func (e Elem) canon(dst []byte, opt *Canonicalization) *canon {
 	c := canons.Get().(*canon) //nolint:forcetypeassert,errcheck // nothing else is put there
 	*c = canon{
 		d: e.d, opt: *opt, out: dst, omit: -1, limit: maxGrowth*len(e.d.src) + freeBytes,
-		rendered: c.rendered[:0], undo: c.undo[:0], need: c.need[:0], order: c.order[:0],
+		rendered: c.rendered[:0], undo: c.undo[:0], need: c.need[:0], order: c.order[:0], spare: c.spare,
 	}
 	if opt.Omit.d == e.d {
 		c.omit = opt.Omit.i
@@ -125,7 +132,7 @@ func (e Elem) canon(dst []byte, opt *Canonicalization) *canon {
 
 // done gives the tables back, without what they were used for.
 func (c *canon) done() {
-	*c = canon{rendered: c.rendered, undo: c.undo, need: c.need, order: c.order}
+	*c = canon{rendered: c.rendered, undo: c.undo, need: c.need, order: c.order, spare: c.spare}
 	canons.Put(c)
 }
 

@@ -31,6 +31,7 @@ func TestCanonical(t *testing.T) {
 		opt          xmlgate.Canonicalization
 	}{
 		"empty element":    {"<e/>", "e", "<e></e>", exc},
+		"absolute names":   {"<e xmlns='h+t.p-1://u:p@a:80/b%20?c#d'/>", "e", `<e xmlns="h+t.p-1://u:p@a:80/b%20?c#d"></e>`, exc},
 		"attributes":       {"<e b='2' a='1'/>", "e", `<e a="1" b="2"></e>`, exc},
 		"attribute order":  {"<e xmlns:z='urn:a' xmlns:a='urn:b' a:x='1' z:x='2' x='3'/>", "e", `<e xmlns:a="urn:b" xmlns:z="urn:a" x="3" z:x="2" a:x="1"></e>`, exc},
 		"escapes":          {"<e a='&lt;&gt;&amp;&quot;&apos;&#9;&#10;&#13;'>&lt;&gt;&amp;&quot;&apos;&#13;</e>", "e", "<e a=\"&lt;>&amp;&quot;'&#x9;&#xA;&#xD;\">&lt;&gt;&amp;\"'&#xD;</e>", exc},
@@ -108,6 +109,10 @@ func TestCanonicalRefused(t *testing.T) {
 		"no port":                  {"<e xmlns:x='http://a:b/'/>", exc, xmlgate.ErrRelativeNamespace},
 		"no escape":                {"<e xmlns:x='urn:%zz'/>", exc, xmlgate.ErrRelativeNamespace},
 		"not ASCII":                {"<e xmlns:x='urn:\u00e9'/>", exc, xmlgate.ErrRelativeNamespace},
+		"no scheme":                {"<e xmlns:x=':a'/>", exc, xmlgate.ErrRelativeNamespace},
+		"digit first in scheme":    {"<e xmlns:x='1a:b'/>", exc, xmlgate.ErrRelativeNamespace},
+		"strange scheme":           {"<e xmlns:x='a_b:c'/>", exc, xmlgate.ErrRelativeNamespace},
+		"escape in host":           {"<e xmlns:x='http://%41/'/>", exc, xmlgate.ErrRelativeNamespace},
 		"two fragments":            {"<e xmlns:x='urn:a#b#c'/>", exc, xmlgate.ErrRelativeNamespace},
 		"relative, elsewhere":      {"<r><x xmlns:x='x'/><e/></r>", exc, xmlgate.ErrRelativeNamespace},
 		"relative, listed":         {"<r xmlns:x='x'><e/></r>", xmlgate.Canonicalization{Exclusive: true, Prefixes: []string{"x"}}, xmlgate.ErrRelativeNamespace},

@@ -21,8 +21,8 @@ const linearPrefixes = 12
 // maxPrefixes and maxBindings bound the different prefixes, and pairs of prefix and namespace name, of one document. Large federation
 // aggregates have dozens; the same declaration may be repeated as often as [Limits] lets it.
 const (
-	maxPrefixes = 1024
-	maxBindings = 4096
+	maxPrefixes = 256
+	maxBindings = 1024
 )
 
 type parser struct {

@@ -2,7 +2,6 @@ package xmlgate
 
 import (
 	"cmp"
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -195,7 +194,7 @@ func (p *parser) bindingID(b binding) int32 {
 	case p.byPair != nil:
 		p.byPair[b] = id
 	case len(p.bindings) > 2*linearPrefixes:
-		p.byPair = make(map[binding]int32, 4*linearPrefixes)
+		p.byPair = make(map[binding]int32, maxBindings)
 		for i, known := range p.bindings {
 			p.byPair[known] = i32(i)
 		}
@@ -217,8 +216,33 @@ func relativeURI(uri string) bool {
 			return true
 		}
 	}
-	u, err := url.Parse(uri)
-	return err != nil || u.Scheme == "" || strings.Count(uri, "#") > 1
+	scheme, rest, ok := strings.Cut(uri, ":")
+	return !ok || !isScheme(scheme) || strings.HasPrefix(rest, "//") && !isAuthority(rest[2:]) || strings.Count(uri, "#") > 1
+}
+
+// isScheme is the production scheme of RFC 3986, section 3.1.
+func isScheme(s string) bool {
+	for i := range len(s) {
+		letter := s[i]|0x20 >= 'a' && s[i]|0x20 <= 'z'
+		if !letter && (i == 0 || (s[i] < '0' || s[i] > '9') && strings.IndexByte("+-.", s[i]) < 0) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// isAuthority reports whether s begins with an authority (RFC 3986, section 3.2), without escapes in it and with a number for a port.
+func isAuthority(s string) bool {
+	if i := strings.IndexAny(s, "/?#"); i >= 0 {
+		s = s[:i]
+	}
+	_, port, _ := strings.Cut(s[strings.LastIndexByte(s, '@')+1:], ":")
+	for i := range len(port) {
+		if port[i] < '0' || port[i] > '9' {
+			return false
+		}
+	}
+	return strings.IndexByte(s, '%') < 0
 }
 
 // escaped reports whether s begins with a percent sign and two hexadecimal digits.
