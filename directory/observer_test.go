@@ -62,7 +62,8 @@ func TestObserver(t *testing.T) {
 	require.Equal(t, "directory.read_scope ok", got[len(got)-1])
 	require.True(t, slices.ContainsFunc(got, func(s string) bool { return strings.HasSuffix(s, "directory.connect ok") }))
 
-	for range c.Search(t.Context(), directory.Query{}) {
+	for _, err := range c.Search(t.Context(), directory.Query{}) {
+		require.NoError(t, err)
 		break
 	}
 	require.Equal(t, []string{"directory.search ok"}, o.take(), "a consumer that breaks off is no failure")

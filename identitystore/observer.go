@@ -22,8 +22,16 @@ func outcome(err error) string {
 		err  error
 		word string
 	}{
-		{ErrNotProvisioned, "not_provisioned"}, {ErrDisabled, "disabled"}, {ErrNotFound, "not_found"}, {ErrConflict, "conflict"},
-		{ErrInvalid, "invalid"}, {ErrDenied, "denied"}, {ErrHeld, "held"}, {ErrBusy, "busy"}, {ErrFenced, "fenced"}, {ErrPlanStale, "plan_stale"},
+		{ErrNotProvisioned, "not_provisioned"},
+		{ErrDisabled, "disabled"},
+		{ErrNotFound, "not_found"},
+		{ErrConflict, "conflict"},
+		{ErrInvalid, "invalid"},
+		{ErrDenied, "denied"},
+		{ErrHeld, "held"},
+		{ErrBusy, "busy"},
+		{ErrFenced, "fenced"},
+		{ErrPlanStale, "plan_stale"},
 	} {
 		if errors.Is(err, x.err) {
 			return x.word

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/adfedkit/adfedkit/identitystore"
-	"github.com/adfedkit/adfedkit/identitystore/adsync"
 	"github.com/adfedkit/adfedkit/permissionset"
 	"github.com/adfedkit/adfedkit/saml/samlhttp"
 )
@@ -28,6 +27,7 @@ type syncView struct {
 	State, Class, At, PlanHash, Detail string
 	Users, Groups, Memberships         string
 	Held                               bool
+	Progress                           progressView
 	Findings                           []string
 	Skipped                            []identitystore.Skipped
 }
@@ -107,19 +107,17 @@ func (a *app) admin(w http.ResponseWriter, r *http.Request, u *identitystore.Use
 		a.unavailable(w, r, err)
 		return
 	}
-	a.render.show(w, r, http.StatusOK, "admin", page{Title: "Administration", Section: "admin", User: a.viewer(r, u), Content: c})
-}
-
-func (a *app) adminSync(w http.ResponseWriter, r *http.Request, _ *identitystore.User) {
-	r.Body = http.MaxBytesReader(w, r.Body, 4096)
-	_ = a.synchronise(r.Context(), r.PostFormValue("approve")) // the page shows how it ended
-	http.Redirect(w, r, "/admin", http.StatusSeeOther)
+	p := page{Title: "Administration", Section: "admin", User: a.viewer(r, u), Content: c}
+	if c.Sync.Progress.Running {
+		p.Script, p.Refresh = "progress.js", 2
+	}
+	a.render.show(w, r, http.StatusOK, "admin", p)
 }
 
 func (a *app) syncView(ctx context.Context) syncView {
 	last := a.sync.report()
 	res := last.result
-	v := syncView{State: string(res.State), Class: "good", PlanHash: res.PlanHash, Held: res.State == adsync.StateHeld}
+	v := syncView{State: string(res.State), Class: "good", PlanHash: res.PlanHash, Held: held(last), Progress: a.sync.progress.view()}
 	if !last.at.IsZero() {
 		v.At = last.at.UTC().Format(time.RFC3339)
 	}

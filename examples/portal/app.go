@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/adfedkit/adfedkit/directory"
+	"github.com/adfedkit/adfedkit/examples/secondfactor"
 	"github.com/adfedkit/adfedkit/examples/storeopen"
 	"github.com/adfedkit/adfedkit/identitystore"
 	"github.com/adfedkit/adfedkit/identitystore/adsync"
@@ -35,6 +36,7 @@ type app struct {
 	parties *samlhttp.Registry
 	idp     *samlhttp.IdentityProvider
 	sp      *samlhttp.ServiceProvider
+	factor  *secondfactor.Factor // nil: one factor
 	render  *renderer
 	tokens  *sts.Handler
 	console http.Handler // federation endpoint
@@ -43,6 +45,7 @@ type app struct {
 	portalURL, idpURL string
 	logger            *slog.Logger
 	stderr            io.Writer
+	telemetry         *telemetry
 }
 
 // startTimeout bounds what happens before the addresses answer: the domain is asked and synchronised once.
@@ -63,7 +66,7 @@ func start(ctx context.Context, opts options, stderr io.Writer) (a *app, err err
 	if a.opts.adminGroup == "" && opts.ad == "embedded" {
 		a.opts.adminGroup = demoAdmins
 	}
-	for _, step := range []func(context.Context) error{a.listen, a.openKeys, a.openDomain, a.openStore, a.openSync, a.openIdentityProvider, a.openPortal, a.openTokens} {
+	for _, step := range []func(context.Context) error{a.openTelemetry, a.listen, a.openKeys, a.openDomain, a.openStore, a.openSync, a.openIdentityProvider, a.openPortal, a.openTokens} {
 		if err := step(ctx); err != nil {
 			return a, err
 		}
@@ -83,9 +86,17 @@ func (a *app) listen(ctx context.Context) error {
 		}
 		a.listeners = append(a.listeners, l)
 	}
-	a.portalURL, a.idpURL = "http://"+a.listeners[0].Addr().String(), "http://"+a.listeners[1].Addr().String()
+	a.portalURL, a.idpURL = listening(a.listeners[0]), listening(a.listeners[1])
+	if a.opts.url != "" {
+		a.portalURL = a.opts.url
+	}
+	if a.opts.idpURL != "" {
+		a.idpURL = a.opts.idpURL
+	}
 	return nil
 }
+
+func listening(l net.Listener) string { return "http://" + l.Addr().String() }
 
 func (a *app) openKeys(context.Context) (err error) {
 	a.keys, err = loadKeys(a.opts.data)
@@ -96,7 +107,7 @@ func (a *app) openDomain(ctx context.Context) (err error) {
 	if a.assigned, err = loadAssignments(a.opts.org, a.opts.assignments); err != nil {
 		return err
 	}
-	if a.domain, err = openDomain(a.opts.ad, a.logger); err != nil { //nolint:contextcheck // the embedded domain lives longer than the start
+	if a.domain, err = openDomain(a.opts.ad, a.logger, a.telemetry); err != nil { //nolint:contextcheck // the embedded domain lives longer than the start
 		return err
 	}
 	if a.mapping, err = adsync.NewMapping(a.domain.mapping); err != nil {
@@ -123,13 +134,16 @@ func (a *app) openStore(ctx context.Context) (err error) {
 		}
 		a.backend = opened
 	}
-	a.store, err = identitystore.Open(ctx, identitystore.Config{Store: a.backend, Logger: a.logger})
+	a.store, err = identitystore.Open(ctx, identitystore.Config{Store: a.backend, Logger: a.logger, Observer: a.telemetry})
 	return err
 }
 
 func (a *app) openSync(context.Context) (err error) {
 	a.access.Store(a.assigned.bind(func(permissionset.PrincipalType, string) string { return "" }))
-	a.sync, err = newSyncer(a.store, a.domain.dir, a.mapping, a.assigned.principals())
+	a.sync, err = newSyncer(a.store, a.domain.dir, a.mapping, a.assigned.principals(), a.logger)
+	if err == nil {
+		a.gauges()
+	}
 	return err
 }
 
@@ -146,15 +160,15 @@ func (a *app) announce(w io.Writer) {
 
 // serve answers on both addresses until the context ends, then stops within a few seconds.
 func (a *app) serve(ctx context.Context) error {
-	handlers := []http.Handler{a.routes(), a.idp}
+	handlers := []http.Handler{a.telemetry.observed("portal.request", a.routes()), a.telemetry.observed("idp.request", a.identityProvider())}
 	failed := make(chan error, len(handlers))
 	servers := make([]*http.Server, len(handlers))
 	for i, h := range handlers {
 		servers[i] = &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 256 << 10}
 		go func() { failed <- servers[i].Serve(a.listeners[i]) }()
 	}
-	for _, u := range []string{a.portalURL, a.idpURL} {
-		say(a.stderr, "listening on %s", u)
+	for _, l := range a.listeners {
+		say(a.stderr, "listening on %s", listening(l))
 	}
 	var err error
 	select {
@@ -168,6 +182,7 @@ func (a *app) serve(ctx context.Context) error {
 			_ = s.Close()
 		}
 	}
+	a.telemetry.close(context.WithoutCancel(ctx))
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
@@ -175,6 +190,7 @@ func (a *app) serve(ctx context.Context) error {
 }
 
 func (a *app) close() {
+	a.sync.close()
 	for _, l := range a.listeners {
 		_ = l.Close()
 	}

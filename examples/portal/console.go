@@ -33,7 +33,7 @@ func (a *app) openTokens(context.Context) error {
 	}
 	org := a.assigned.org
 	sessions := sts.NewMemoryStore(0, nil)
-	cfg := sts.Config{Store: sessions, Logger: a.logger}
+	cfg := sts.Config{Store: sessions, Logger: a.logger, Observer: a.telemetry}
 	for _, acc := range org.Accounts {
 		cfg.Providers = append(cfg.Providers, sts.Provider{ARN: "arn:aws:iam::" + acc.ID + ":" + provider, IdP: trust})
 		doc, err := trustPolicy(acc.ID)

@@ -27,9 +27,9 @@ type domain struct {
 }
 
 // openDomain connects to the domain that -ad names. Nothing is dialled yet for a real one.
-func openDomain(ad string, logger *slog.Logger) (*domain, error) {
+func openDomain(ad string, logger *slog.Logger, t *telemetry) (*domain, error) {
 	if ad == "embedded" {
-		return embeddedDomain(logger)
+		return embeddedDomain(logger, t)
 	}
 	cfg, err := adconfig.Load(ad)
 	if err != nil {
@@ -47,12 +47,13 @@ func openDomain(ad string, logger *slog.Logger) (*domain, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newDomain(krb, accept, dir, cfg.Attributes, logger)
+	return newDomain(krb, accept, dir, cfg.Attributes, logger, t)
 }
 
 // newDomain joins the two protocols: the directory tells the authenticator who has a bare name and why an account is refused.
-func newDomain(krb kerberos.AuthenticatorConfig, accept kerberos.AcceptorConfig, dir directory.Config, mapping map[string]string, logger *slog.Logger) (*domain, error) {
+func newDomain(krb kerberos.AuthenticatorConfig, accept kerberos.AcceptorConfig, dir directory.Config, mapping map[string]string, logger *slog.Logger, t *telemetry) (*domain, error) {
 	dir.Logger, krb.Logger = logger, logger
+	dir.Observer, krb.Observer, accept.Observer = t, t, t
 	client, err := directory.New(dir)
 	if err != nil {
 		return nil, err

@@ -45,7 +45,7 @@ const (
 
 const syncPassword = "Demo-Sync-Account-5" //nolint:gosec // of the embedded test domain
 
-func embeddedDomain(logger *slog.Logger) (*domain, error) {
+func embeddedDomain(logger *slog.Logger, t *telemetry) (*domain, error) {
 	kdc, err := kerberostest.Start(demoKDC())
 	if err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func embeddedDomain(logger *slog.Logger) (*domain, error) {
 		directory.Config{Domains: []directory.Domain{{
 			DNS: demoDNS, NetBIOS: demoNetBIOS, UPNSuffixes: []string{demoSuffix}, Servers: []string{ldap.Domain(demoDNS).URL()},
 			TLS: ldap.ClientTLS(), Bind: directory.NewSimpleBind("svc-sync@"+demoDNS, []byte(syncPassword)),
-		}}}, nil, logger)
+		}}}, nil, logger, t)
 	if err != nil {
 		stop()
 		return nil, fmt.Errorf("embedded domain: %w", err)

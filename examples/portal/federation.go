@@ -26,7 +26,7 @@ func (a *app) openIdentityProvider(context.Context) error {
 	}
 	registry := samlhttp.NewRegistry()
 	a.parties = registry
-	own, err := saml.NewRelyingParty(a.portalURL+"/saml/metadata", a.portalURL+"/saml/acs")
+	own, err := saml.NewRelyingParty(a.portalEntity(), a.portalURL+"/saml/acs")
 	if err != nil {
 		return err
 	}
@@ -39,6 +39,9 @@ func (a *app) openIdentityProvider(context.Context) error {
 	if err := a.issuer.add(own.EntityID, portalRules); err != nil {
 		return err
 	}
+	if err := a.openSecondFactor(); err != nil {
+		return err
+	}
 	if err := a.registerRelyingParties(registry); err != nil {
 		return err
 	}
@@ -49,10 +52,10 @@ func (a *app) openIdentityProvider(context.Context) error {
 	a.idp, err = samlhttp.NewIdentityProvider(samlhttp.IdentityProviderConfig{
 		BaseURL: a.idpURL, Keys: []saml.KeyPair{a.keys.signing}, RelyingParties: registry,
 		Authenticate: a.authenticate, Issue: a.issue,
-		Integrated: a.integrated(),
-		Lockout:    samlhttp.NewLockoutGuard(samlhttp.LockoutConfig{}), CookiePrefix: "adfedkit_idp_", Logger: a.logger,
+		Integrated: a.integrated(), SecondFactor: a.factorHook(), SessionLife: a.opts.sessionLife,
+		Lockout: samlhttp.NewLockoutGuard(samlhttp.LockoutConfig{}), CookiePrefix: "adfedkit_idp_", Logger: a.logger,
 		NotBeforeSkew: 5 * time.Second, // partners without tolerance, a clock a little behind
-		Pages:         pages,
+		Pages:         pages, Observer: a.telemetry,
 	})
 	return err
 }
@@ -131,8 +134,8 @@ func (a *app) openPortal(context.Context) error {
 	a.sp, err = samlhttp.NewServiceProvider(samlhttp.ServiceProviderConfig{
 		BaseURL: a.portalURL, Partners: samlhttp.Partners{partner},
 		Replay: identitystore.SingleUse{Store: a.backend, Seen: saml.ErrReplay},
-		Key:    &a.keys.portal, Encrypted: true, CookieKey: a.keys.cookies, CookiePrefix: "adfedkit_portal_",
-		SignIn: a.signIn, ErrorPage: a.render.fail, Now: a.opts.portalClock, Logger: a.logger,
+		Key:    &a.keys.portal, Encrypted: true, CookieKey: a.keys.cookies, CookiePrefix: "adfedkit_portal_", SessionLife: a.opts.sessionLife,
+		SignIn: a.signIn, ErrorPage: a.render.fail, Now: a.opts.portalClock, Logger: a.logger, Observer: a.telemetry,
 	})
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/adfedkit/adfedkit/examples/opmetrics"
 	"github.com/adfedkit/adfedkit/identitystore"
 	"github.com/adfedkit/adfedkit/permissionset"
 	"github.com/adfedkit/adfedkit/saml/samlhttp"
@@ -36,11 +37,14 @@ func (a *app) routes() http.Handler {
 	mux.HandleFunc("GET /credentials", a.signedIn(a.credentials))
 	mux.HandleFunc("GET /admin", a.signedIn(a.adminOnly(a.admin)))
 	mux.HandleFunc("POST /admin/sync", a.signedIn(a.adminOnly(a.adminSync)))
+	mux.HandleFunc("GET /admin/sync/progress", a.signedIn(a.adminOnly(a.adminProgress)))
 	mux.HandleFunc("GET /admin/rules", a.signedIn(a.adminOnly(a.rulesForm)))
 	mux.HandleFunc("POST /admin/rules", a.signedIn(a.adminOnly(a.rulesRun)))
 	mux.HandleFunc("GET /admin/saml", a.signedIn(a.adminOnly(a.samlForm)))
 	mux.HandleFunc("POST /admin/saml", a.signedIn(a.adminOnly(a.samlInspect)))
+	a.factorRoutes(mux)
 	mux.HandleFunc("GET /healthz", a.healthz)
+	mux.Handle("/metrics", opmetrics.Guard(a.telemetry.token, &a.telemetry.counts))
 	mux.Handle("/saml/", a.sp.Handler())
 	mux.Handle("/federation", a.console)
 	mux.HandleFunc("GET /static/{file}", a.static)
@@ -52,15 +56,15 @@ func (a *app) routes() http.Handler {
 	return guard.Handler(mux)
 }
 
-// static serves the stylesheet and the icon.
+// static serves the stylesheet, the icon and the script.
 func (a *app) static(w http.ResponseWriter, r *http.Request) {
 	file := r.PathValue("file")
-	if file != "style.css" && file != "icon.svg" {
+	if file != "style.css" && file != "icon.svg" && file != "progress.js" {
 		http.NotFound(w, r)
 		return
 	}
 	w.Header().Set("Cache-Control", "max-age=300")
-	http.ServeFileFS(w, r, web, "web/"+file) //nolint:gosec // one of two names
+	http.ServeFileFS(w, r, web, "web/"+file) //nolint:gosec // one of three names
 }
 
 func (a *app) healthz(w http.ResponseWriter, _ *http.Request) {
@@ -152,5 +156,5 @@ func (a *app) homeContent(eff permissionset.Effective) homeContent {
 
 func (a *app) viewer(r *http.Request, u *identitystore.User) *viewer {
 	admin, err := a.isAdmin(r.Context(), u)
-	return &viewer{Name: u.UserName, Admin: err == nil && admin}
+	return &viewer{Name: u.UserName, Admin: err == nil && admin, Factors: a.offersFactors()}
 }

@@ -38,6 +38,17 @@ c:[Type == "http://schemas.microsoft.com/ws/2008/06/identity/claims/windowsaccou
  => issue(store = "Active Directory", types = ("http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress", "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name", "http://schemas.xmlsoap.org/claims/Group"), query = ";mail,displayName,tokenGroups;{0}", param = c.Value);
 `
 
+// methodsRule is added to the default rules when there is a second factor: partners may want to know.
+const methodsRule = `
+@RuleTemplate = "PassThroughClaims"
+@RuleName = "Authentication methods"
+c:[Type == "` + typeMethodsReferences + `"]
+ => issue(claim = c);
+`
+
+// typeMethodsReferences lists how somebody proved who he is, one claim for each method.
+const typeMethodsReferences = "http://schemas.microsoft.com/claims/authnmethodsreferences"
+
 // portalRules are those of the portal itself: the rule that AD FS needs for IAM Identity Center.
 //
 //go:embed demo/portal.rules
@@ -48,6 +59,7 @@ type issuer struct {
 	acceptance *claims.Program
 	pipelines  map[string]*claims.Pipeline // by entity ID
 	stores     claims.Stores
+	defaults   string // rules of a relying party without a file
 }
 
 func newIssuer(stores claims.Stores) (*issuer, error) {
@@ -55,7 +67,7 @@ func newIssuer(stores claims.Stores) (*issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &issuer{acceptance: acceptance, pipelines: map[string]*claims.Pipeline{}, stores: stores}, nil
+	return &issuer{acceptance: acceptance, pipelines: map[string]*claims.Pipeline{}, stores: stores, defaults: defaultRules}, nil
 }
 
 // add compiles the rules of a relying party. It is called before serving only.
@@ -75,7 +87,7 @@ func (i *issuer) add(entityID, rules string) error {
 // addFile compiles the rules file of a relying party, or the default rules when there is none.
 func (i *issuer) addFile(entityID, file string) error {
 	if file == "" {
-		return i.add(entityID, defaultRules)
+		return i.add(entityID, i.defaults)
 	}
 	text, err := os.ReadFile(file) //nolint:gosec // the administrator names the file
 	if err != nil {
@@ -162,9 +174,14 @@ func contextClaims(in samlhttp.IssueInput) []claims.Claim {
 	out := []claims.Claim{
 		claims.New(claims.TypeRelyingPartyTrustID, in.RelyingParty.EntityID),
 		claims.New(claims.TypeAuthenticationInstant, in.AuthnInstant.UTC().Format(time.RFC3339)),
+		claims.New(claims.TypeAuthenticationMethod, in.ContextClass),
 	}
-	for _, m := range in.Methods {
-		out = append(out, claims.New(claims.TypeAuthenticationMethod, m))
+	methods := in.Methods
+	if len(methods) > 1 {
+		methods = append(methods[:len(methods):len(methods)], claims.MultipleAuthn)
+	}
+	for _, m := range methods {
+		out = append(out, claims.New(typeMethodsReferences, m))
 	}
 	return out
 }

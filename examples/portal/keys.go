@@ -23,6 +23,7 @@ type keyring struct {
 	signing saml.KeyPair // token-signing key of the identity provider
 	portal  saml.KeyPair // the portal's key: signs requests, decrypts assertions
 	cookies []byte       // seals the portal's cookies
+	factors []byte       // seals the second factors
 }
 
 func loadKeys(dir string) (*keyring, error) {
@@ -33,6 +34,9 @@ func loadKeys(dir string) (*keyring, error) {
 	}
 	k := &keyring{}
 	var err error
+	if k.factors, err = factorKeyFile(dir); err != nil {
+		return nil, err
+	}
 	if k.signing, err = keyPair(dir, "idp-signing", "Token signing"); err != nil {
 		return nil, err
 	}

@@ -21,6 +21,11 @@ type options struct {
 	adminGroup    string
 	relying       []relyingParty
 	selftest      bool
+	otlp          string // base address of an OpenTelemetry collector
+	secondFactor  string // off, optional or required
+	url, idpURL   string // public addresses, "" = those of the listeners
+	sessionLife   time.Duration
+	metricsToken  string // file with the token that /metrics wants
 
 	portalClock func() time.Time // of the portal's checks, for tests; nil means the system clock
 }
@@ -56,6 +61,12 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.assignments, "assignments", "", "ASSIGN.json `file`: assignments and synchronisation scope (default: the demo's)")
 	fs.StringVar(&o.org, "org", "", "ORG.json `file`: accounts, permission sets, applications, assignments (default: the demo's)")
 	fs.StringVar(&o.adminGroup, "admin-group", "", "`group` whose members may open /admin (embedded domain: Engineering; otherwise none)")
+	fs.StringVar(&o.otlp, "otlp", "", "send spans and figures to the OpenTelemetry collector at this base `URL` (OTLP/HTTP, for example http://127.0.0.1:4318)")
+	fs.StringVar(&o.metricsToken, "metrics-token-file", "", "`file` with the token that /metrics wants as a bearer; without it /metrics answers this machine only")
+	fs.StringVar(&o.secondFactor, "second-factor", factorOff, "`off`, optional (of those who have set one up, and where a relying party demands it) or required: authenticator app or security key at the built-in sign-in")
+	fs.StringVar(&o.url, "url", "", "public base `URL` of the portal behind a proxy, for example https://portal.example.com (default: its address)")
+	fs.StringVar(&o.idpURL, "idp-url", "", "public base `URL` of the identity provider; security keys need https (or localhost) and a host name (default: its address)")
+	fs.DurationVar(&o.sessionLife, "session-life", 8*time.Hour, "how `long` a sign-in lasts, at the portal and at the identity provider")
 	fs.BoolVar(&o.selftest, "selftest", false, "drive both sign-in flows once over HTTP, print one line a step, end with 0 or 1")
 	fs.Func("rp", "further relying party: `METADATA.xml[,rules=FILE]` or entity=ID,acs=URL[,name=NAME][,rules=FILE]; may repeat", func(s string) error {
 		rp, err := parseRelyingParty(s)
@@ -77,7 +88,18 @@ func (o options) check() error {
 	if o.ad == "" {
 		return errors.New("-ad is empty")
 	}
-	return nil
+	switch o.secondFactor {
+	case factorOff, factorOptional, factorRequired:
+	default:
+		return fmt.Errorf("-second-factor %q is none of off, optional and required", o.secondFactor)
+	}
+	if o.sessionLife < time.Second {
+		return errors.New("-session-life is shorter than a second")
+	}
+	if o.selftest && o.secondFactor == factorRequired {
+		return errors.New("-selftest signs in with the password alone, which -second-factor required refuses")
+	}
+	return errors.Join(publicAddress("url", o.url), publicAddress("idp-url", o.idpURL))
 }
 
 // parseRelyingParty reads the value of -rp. A comma separates parts only where a known key follows, because URLs may hold commas.

@@ -20,12 +20,16 @@ type page struct {
 	Section string // "home" or "admin"
 	User    *viewer
 	Content any
+
+	Script  string // below /static, for a page that is better with one
+	Refresh int    // seconds after which a browser without scripts asks again; 0: never
 }
 
 // viewer is the signed-in user as the page head shows it.
 type viewer struct {
-	Name  string
-	Admin bool
+	Name    string
+	Admin   bool
+	Factors bool // there is a page for second factors
 }
 
 // renderer writes the portal's pages.
@@ -42,8 +46,8 @@ func newRenderer(logger *slog.Logger, formTargets ...string) (*renderer, error) 
 		pages: map[string]*template.Template{}, logger: logger,
 		csp: "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' " + strings.Join(formTargets, " "),
 	}
-	for _, name := range []string{"signedout", "home", "credentials", "error", "admin", "rules", "saml"} {
-		t, err := template.ParseFS(web, "web/layout.html", "web/admin_nav.html", "web/"+name+".html")
+	for _, name := range []string{"signedout", "home", "credentials", "error", "admin", "rules", "saml", "security", "factors"} {
+		t, err := template.ParseFS(web, "web/layout.html", "web/admin_nav.html", "web/factor_list.html", "web/"+name+".html")
 		if err != nil {
 			return nil, err
 		}
@@ -62,7 +66,11 @@ func (r *renderer) show(w http.ResponseWriter, req *http.Request, status int, na
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", r.csp)
+	csp := r.csp
+	if p.Script != "" {
+		csp += "; script-src 'self'; connect-src 'self'"
+	}
+	h.Set("Content-Security-Policy", csp)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")

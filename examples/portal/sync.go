@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -19,9 +20,24 @@ type syncer struct {
 	engine *adsync.Engine
 	scope  adsync.Scope
 
-	run  sync.Mutex // one run at a time
-	mu   sync.Mutex // guards last
-	last syncReport
+	progress *progress
+
+	life       context.Context //nolint:containedctx // of runs that outlive the request that started them
+	stop       context.CancelFunc
+	background sync.WaitGroup
+
+	run     sync.Mutex // one run at a time
+	mu      sync.Mutex // guards what follows
+	last    syncReport
+	running chan struct{} // closed when the run that a button started has ended; nil when there is none
+}
+
+// close ends a run that goes on and waits for it: the store is as it was before that run.
+func (s *syncer) close() {
+	if s != nil {
+		s.stop()
+		s.background.Wait()
+	}
 }
 
 // syncReport is the outcome of one run.
@@ -29,14 +45,23 @@ type syncReport struct {
 	at     time.Time
 	result adsync.Result
 	err    error
+
+	good    time.Time // end of the last run that changed or confirmed the store
+	counts  identitystore.Counts
+	counted bool
 }
 
-func newSyncer(store *identitystore.Service, dir *directory.Client, mapping *adsync.Mapping, who []adassign.Assignment) (*syncer, error) {
+// held reports whether a plan waits for somebody's approval.
+func held(r syncReport) bool { return r.result.State == adsync.StateHeld }
+
+func newSyncer(store *identitystore.Service, dir *directory.Client, mapping *adsync.Mapping, who []adassign.Assignment, logger *slog.Logger) (*syncer, error) {
+	s := &syncer{progress: &progress{}}
+	s.life, s.stop = context.WithCancel(context.Background())
 	from, err := adsync.NewDirectory(adsync.DirectoryConfig{Client: dir, Domains: dir.DomainNames(), Mapping: mapping})
 	if err != nil {
 		return nil, err
 	}
-	engine, err := adsync.New(adsync.Config{Service: store, From: from, Source: source, Mapping: mapping})
+	engine, err := adsync.New(adsync.Config{Service: store, From: from, Source: source, Mapping: mapping, Observer: s.progress, Logger: logger})
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +69,8 @@ func newSyncer(store *identitystore.Service, dir *directory.Client, mapping *ads
 	for i, a := range who {
 		in[i] = adsync.Assignment{PrincipalType: a.PrincipalType, Principal: a.Principal, Target: a.TargetID, PermissionSet: a.PermissionSet}
 	}
-	return &syncer{engine: engine, scope: adsync.ScopeOf(in)}, nil
+	s.engine, s.scope = engine, adsync.ScopeOf(in)
+	return s, nil
 }
 
 // synchronise runs once, then binds the assignments to the records that the store has now. A run that fails or is held
@@ -52,14 +78,30 @@ func newSyncer(store *identitystore.Service, dir *directory.Client, mapping *ads
 func (a *app) synchronise(ctx context.Context, approve string) error {
 	a.sync.run.Lock()
 	defer a.sync.run.Unlock()
-	res, err := a.sync.engine.Run(ctx, a.sync.scope, approve)
-	a.sync.mu.Lock()
-	a.sync.last = syncReport{at: time.Now(), result: res, err: err}
-	a.sync.mu.Unlock()
+	a.sync.progress.begin()
+	defer a.sync.progress.end()
+	runCtx, end := a.telemetry.Start(ctx, "adsync.run")
+	res, err := a.sync.engine.Run(runCtx, a.sync.scope, approve)
+	end(string(res.State))
+	a.record(ctx, res, err)
 	if bindErr := a.bind(ctx, res.Plan); bindErr != nil {
 		return errors.Join(err, bindErr)
 	}
 	return err
+}
+
+func (a *app) record(ctx context.Context, res adsync.Result, err error) {
+	n, countErr := a.store.Reader().Counts(ctx)
+	a.sync.mu.Lock()
+	defer a.sync.mu.Unlock()
+	r := syncReport{at: time.Now(), result: res, err: err, good: a.sync.last.good, counts: a.sync.last.counts, counted: a.sync.last.counted}
+	if err == nil {
+		r.good = r.at
+	}
+	if countErr == nil {
+		r.counts, r.counted = n, true
+	}
+	a.sync.last = r
 }
 
 func (s *syncer) report() syncReport {
