@@ -268,6 +268,11 @@ func (v *validation) attributes() error {
 		if s.Local() != "AttributeStatement" {
 			continue
 		}
+		n := 0
+		for range s.Children() {
+			n++
+		}
+		v.result.Attributes = slices.Grow(v.result.Attributes, n)
 		for c := range s.Children() {
 			a, err := v.attribute(c)
 			if err != nil {

@@ -75,7 +75,7 @@ func Verify(el xmlgate.Elem, keys []crypto.PublicKey, p Policy) (*Verified, erro
 
 // same reads SignedInfo again from the octets that were signed: what decides below must be what was verified.
 func (p Policy) same(octets []byte, info *signedInfo, id string) *Error {
-	doc, err := xmlgate.Parse(octets, xmlgate.Limits{})
+	doc, err := xmlgate.ParseOwned(octets, xmlgate.Limits{}) // for as long as this function runs
 	if err != nil {
 		return &Error{ReasonTransform, "canonical SignedInfo", err}
 	}

@@ -3,6 +3,7 @@ package xmlgate
 import (
 	"bytes"
 	"strings"
+	"sync"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -27,19 +28,27 @@ const (
 
 type parser struct {
 	Doc
+	*scratch
 	lim      Limits
 	i        int
 	cur      int32 // open element, -1 outside
 	depth    int
-	undo     []undo  // what the declarations of the open elements shadow
-	bound    []int32 // by prefix: binding in force, -1 for none
-	by       []int32 // by prefix: the element that declared it last
 	byName   map[string]int32
 	byPair   map[binding]int32
-	order    []int32 // scratch for duplicate checks
 	comments int
-	uniqueID int // attributes ID in no namespace
+	uniqueID int  // attributes ID in no namespace
+	plain    bool // no reference and no ]]> anywhere: text needs no look
 }
+
+// scratch is what a parser needs while it reads; nothing of a document stays in it.
+type scratch struct {
+	undo  []undo  // what the declarations of the open elements shadow
+	bound []int32 // by prefix: binding in force, -1 for none
+	by    []int32 // by prefix: the element that declared it last
+	order []int32 // for duplicate checks
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }} //nolint:gochecknoglobals // scratch memory
 
 // Parse checks raw against lim and XML's rules and returns its table of elements. The error is an *[Error].
 func Parse(raw []byte, lim Limits) (*Doc, error) {
@@ -59,7 +68,8 @@ func ParseIn(raw []byte, lim Limits, context Elem) (*Doc, error) {
 
 // parse reads src, which is raw as a string.
 func parse(raw []byte, src string, lim Limits, context Elem) (*Doc, error) {
-	p := parser{lim: lim.withDefaults(), cur: -1}
+	p := parser{lim: lim.withDefaults(), cur: -1, scratch: scratches.Get().(*scratch)} //nolint:forcetypeassert,errcheck // nothing else is put there
+	defer scratches.Put(p.scratch)
 	if err := p.prepare(raw, src, context); err != nil {
 		return nil, err
 	}
@@ -95,9 +105,9 @@ func (p *parser) prepare(raw []byte, src string, context Elem) error {
 	p.size()
 	p.bindings = append(make([]binding, 0, 16), binding{prefix: prefixNone}, binding{uri: xmlNS, prefix: prefixXML})
 	p.prefixes = append(make([]string, 0, linearPrefixes), "", "xml")
-	p.bound = append(make([]int32, 0, linearPrefixes), bindNone, bindXML)
-	p.by = append(make([]int32, 0, linearPrefixes), nobody, nobody)
-	p.undo = make([]undo, 0, linearPrefixes)
+	p.bound = append(p.bound[:0], bindNone, bindXML)
+	p.by = append(p.by[:0], nobody, nobody)
+	p.undo = p.undo[:0]
 	return p.inherit(context)
 }
 
@@ -111,9 +121,11 @@ func (p *parser) size() {
 	const freeElements, bytesPerElement, freeAttributes, bytesPerAttribute = 2048, 20, 4096, 12
 	p.lim.Elements = min(p.lim.Elements, freeElements+len(p.src)/bytesPerElement)
 	p.lim.TotalAttributes = min(p.lim.TotalAttributes, freeAttributes+len(p.src)/bytesPerAttribute)
-	tags := strings.Count(p.src, "<") - strings.Count(p.src, "</") // text inside comments may count as well: an estimate
+	tags := strings.Count(p.src, "<")*5/8 + 8 // most elements have two; text inside comments counts as well: an estimate
 	p.elems.head = make([]elem, 0, min(tags, len(p.src)/32+8))
-	p.attrs.head = make([]attr, 0, min(strings.Count(p.src, "="), len(p.src)/24+8))
+	p.attrs.head = make([]attr, 0, min(strings.Count(p.src, "=")+1, len(p.src)/24+8))
+	p.decls.head = make([]decl, 0, 8)
+	p.plain = strings.IndexByte(p.src, '&') < 0 && !strings.Contains(p.src, cdataClose)
 }
 
 // inherit declares what is in scope at context before the root begins.
@@ -216,6 +228,9 @@ func (p *parser) text(s string) error {
 		if x.name&flagText == 0 {
 			return nil
 		}
+	}
+	if p.plain {
+		return nil
 	}
 	if strings.Contains(s, cdataClose) {
 		return p.malformed("]]> in text")
