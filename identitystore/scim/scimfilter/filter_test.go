@@ -82,6 +82,49 @@ func TestRefused(t *testing.T) {
 	require.Error(t, scimfilter.Check(e, schema()))
 }
 
+// TestBehindBrackets is about comparisons behind a value path, which clients send although the grammar has none.
+func TestBehindBrackets(t *testing.T) {
+	t.Parallel()
+	doc := map[string]any{"emails": []any{map[string]any{"value": "x@a", "type": "work"}, map[string]any{"value": "y@b", "type": "home"}}}
+	for filter, want := range map[string]bool{
+		`emails[type eq "work"].value eq "X@a"`:                   true,
+		`emails[type eq "work"].value eq "y@b"`:                   false,
+		`emails[type eq "work"].value ne "y@b"`:                   true,
+		`emails[type eq "work"] eq "x@a"`:                         true,
+		`emails[type eq "other"].value pr`:                        false,
+		`emails[type eq "work"] pr and not active pr`:             true,
+		`not emails[type eq "work"].value pr`:                     false,
+		`not(emails[type eq"home"].value eq"y@b")`:                false,
+		`emails[not type eq "work"].value eq "y@b"`:               true,
+		`emails[type eq "work"].value eq "z" or emails co "y@"`:   true,
+		`emails[type eq "work" and value eq "y@b"].value eq null`: true,
+	} {
+		e, err := scimfilter.ParseTolerant(filter)
+		require.NoError(t, err, filter)
+		require.NoError(t, scimfilter.Check(e, schema()), filter)
+		require.Equal(t, want, scimfilter.Eval(e, schema(), doc), filter)
+		again, err := scimfilter.ParseTolerant(e.String())
+		require.NoError(t, err, e.String())
+		require.Equal(t, e.String(), again.String())
+	}
+	for _, filter := range []string{
+		`emails[type eq "work"].value`, `emails[type eq "work"].`, `emails[type eq "work"].value.x eq 1`, `emails.value[type eq "work"].x eq 1`, `emails[type[a eq 1]]`,
+		`emails[type eq "work"].values[a eq 1]`, `emails[type eq "work"]value eq 1`, `userName eq"a`, `not`, `not and a pr`,
+	} {
+		_, err := scimfilter.ParseTolerant(filter)
+		require.ErrorIs(t, err, scimfilter.ErrRefused, filter)
+	}
+	for _, filter := range []string{`emails[type eq "work"].value eq "x"`, `emails[type eq "work"] pr`, `userName eq"a"`, `emails[emails[type eq "x"]]`} {
+		_, err := scimfilter.Parse(filter)
+		require.ErrorIs(t, err, scimfilter.ErrRefused, filter)
+	}
+	for _, filter := range []string{`emails[nope eq "work"].value eq "x"`, `emails[type eq "work"].nope pr`, `userName[value eq "x"].value pr`, `emails[nope eq 1] pr`} {
+		e, err := scimfilter.ParseTolerant(filter)
+		require.NoError(t, err, filter)
+		require.ErrorIs(t, scimfilter.Check(e, schema()), scimfilter.ErrRefused, filter)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(`a eq "b" and not (c pr or d[e gt 1])`)
 	f.Add(`urn:x:y:z.q eq null`)
@@ -99,6 +142,29 @@ func FuzzParse(f *testing.F) {
 		require.Equal(t, e, again)
 		_ = scimfilter.Check(e, schema())
 		_ = scimfilter.Eval(e, schema(), map[string]any{"userName": "a"})
+	})
+}
+
+func FuzzParseTolerant(f *testing.F) {
+	f.Add(`not a eq b and emails[type eq "work"].value eq"c"`)
+	f.Add(`not eq pr or not not sw "x"`)
+	f.Fuzz(func(t *testing.T, s string) {
+		e, err := scimfilter.ParseTolerant(s)
+		if err != nil {
+			require.Nil(t, e)
+			return
+		}
+		_ = scimfilter.Check(e, schema())
+		_ = scimfilter.Eval(e, schema(), map[string]any{"userName": "a", "emails": []any{map[string]any{"value": "b"}}})
+		if len(e.String()) > scimfilter.MaxBytes {
+			return
+		}
+		again, err := scimfilter.ParseTolerant(e.String())
+		require.NoError(t, err, e.String())
+		require.Equal(t, e.String(), again.String())
+		if strict, err := scimfilter.Parse(s); err == nil {
+			require.Equal(t, strict, e, "what is strictly right means the same here")
+		}
 	})
 }
 
