@@ -181,16 +181,16 @@ func (c *conn) changesByDirSync(ctx context.Context, q ChangeQuery, from cursor)
 		ctl := ldap.NewRequestControlDirSync(int64(int32(flags)), 0, next.Cookie) //nolint:gosec // signed on the wire
 		res, err := c.askWide(ctx, Query{
 			Base: c.server.dom.base, Filter: q.Filter, Attributes: dirSyncAttributes(q.Attributes), domainOnly: true,
-		}, []ldap.Control{ctl})
+		}, []ldap.Control{ctl, extendedDN()}) // Samba names members by GUID only if asked
 		if err != nil {
 			return nil, cursor{}, dirSyncError(err, len(next.Cookie) > 0)
 		}
-		answer, ok := ldap.FindControl(res.Controls, ldap.ControlTypeDirSync).(*ldap.ControlDirSync)
+		answer, ok := ldap.FindControl(res.controls, ldap.ControlTypeDirSync).(*ldap.ControlDirSync)
 		if !ok || len(answer.Cookie) == 0 {
 			c.close()
 			return nil, cursor{}, &IncompleteError{Base: c.server.dom.base, Reason: "an answer without DirSync cookie", Got: len(set.Changed)}
 		}
-		for _, raw := range res.Entries {
+		for _, raw := range res.entries {
 			if err := set.addDelta(raw, c); err != nil {
 				return nil, cursor{}, err
 			}
@@ -203,7 +203,7 @@ func (c *conn) changesByDirSync(ctx context.Context, q ChangeQuery, from cursor)
 		if answer.Flags == 0 {
 			return set, next, c.readRestored(ctx, q, set)
 		}
-		if same && len(res.Entries) == 0 {
+		if same && len(res.entries) == 0 {
 			break
 		}
 	}
@@ -261,7 +261,7 @@ func dirSyncError(err error, hadCookie bool) error {
 }
 
 // addDelta sorts one entry of a DirSync answer.
-func (s *ChangeSet) addDelta(raw *ldap.Entry, c *conn) error {
+func (s *ChangeSet) addDelta(raw ldapwire.SearchEntry, c *conn) error {
 	e, err := newEntry(raw, c)
 	if err != nil && e.GUID == "" {
 		return &IncompleteError{Base: e.DN, Reason: "a change without objectGUID", Err: err}

@@ -6,8 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-ldap/ldap/v3"
-
+	"github.com/adfedkit/adfedkit/internal/ldapwire"
 	"github.com/adfedkit/adfedkit/internal/sid"
 )
 
@@ -179,8 +178,8 @@ func (e *Entry) GroupName() string {
 }
 
 // newEntry decodes one search result. A result without a usable key gives the entry as far as it is known and an ObjectError.
-func newEntry(raw *ldap.Entry, c *conn) (*Entry, error) {
-	e := &Entry{DN: raw.DN, Domain: c.server.dom.cfg.DNS, Server: c.server.ep.url, attrs: &attributes{list: attributesOf(raw)}, ad: c.info.ActiveDirectory}
+func newEntry(raw ldapwire.SearchEntry, c *conn) (*Entry, error) {
+	e := &Entry{DN: raw.DN, Domain: c.server.dom.cfg.DNS, Server: c.server.ep.url, attrs: attributesOf(raw), ad: c.info.ActiveDirectory}
 	if x, err := ParseExtendedDN(raw.DN); err == nil && x.DN != "" {
 		e.DN = x.DN
 	}

@@ -274,6 +274,7 @@ func TestGateLimits(t *testing.T) {
 		"a notice":            {ldapwire.Encode(0, ldapwire.Extended{OID: ldapwire.OIDDisconnect}.EncodeResponse()), ""},
 		"a negative code":     {ldapwire.Encode(id, ldapwire.TLV(ldapwire.OpSearchDone, ldapwire.Int(ldapwire.TagEnum, -1), ldapwire.Octets(""), ldapwire.Octets(""))), ""},
 		"a control's value":   {ldapwire.Encode(id, ldapwire.Result{}.Encode(ldapwire.OpSearchDone), ldapwire.Control{OID: ldapwire.OIDPaging, Value: []byte{0x30, 3, 2, 1}}), ""},
+		"another's entry":     {append(ldapwire.Encode(id+1, ldapwire.SearchEntry{DN: "CN=a"}.Encode()), done(0)...), "entries that belong to no request"},
 		"a reference of none": {ldapwire.Encode(id, ldapwire.EncodeReference(nil)), ""},
 	} {
 		t.Run(name, func(t *testing.T) {

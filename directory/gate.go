@@ -14,7 +14,7 @@ import (
 	"github.com/adfedkit/adfedkit/internal/ldapwire"
 )
 
-// Limits of what go-ldap's decoder gets to see. It builds a tree of about 250 bytes for each element.
+// Limits of one answer.
 const (
 	maxElements  = 500_000   // elements of one message
 	maxPageBytes = 256 << 20 // messages of one answer together
@@ -23,6 +23,9 @@ const (
 // A gate is the net.Conn below go-ldap. It lets whole messages through, after it has checked their size, their number of
 // elements and their shape, so that neither a lying length nor a deep nest nor a missing field reaches the decoder. It
 // watches the time between two messages, and counts the messages of one answer.
+//
+// It has to decode entries to check them, so it keeps them: go-ldap, which would build a tree of about 250 bytes for each
+// element, gets an empty entry in place of each and returns as many as there were.
 type gate struct {
 	net.Conn
 
@@ -31,6 +34,8 @@ type gate struct {
 	buf []byte // of the current message, not yet read by go-ldap
 
 	mu       sync.Mutex
+	found    []ldapwire.SearchEntry // of the current answer
+	names    map[string]string      // attribute names, each once
 	err      error
 	armed    bool
 	timer    *time.Timer
@@ -41,7 +46,7 @@ type gate struct {
 }
 
 func newGate(nc net.Conn, lim *Limits) *gate {
-	return &gate{Conn: nc, br: bufio.NewReaderSize(nc, 32<<10), lim: lim}
+	return &gate{Conn: nc, br: bufio.NewReaderSize(nc, 32<<10), lim: lim, names: map[string]string{}}
 }
 
 // errReplyTimeout says that the server was silent for Limits.ReplyTimeout.
@@ -73,12 +78,12 @@ func (g *gate) next() error {
 	if err != nil {
 		return err
 	}
-	m, err := checkMessage(body)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m, entry, err := g.check(body)
 	if err != nil {
 		return err
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	if !g.armed {
 		return errors.New("a message that nobody asked for")
 	}
@@ -93,28 +98,32 @@ func (g *gate) next() error {
 	case g.bytes > maxPageBytes:
 		return &limitError{"bytes of one answer"}
 	}
+	if m.Op.Tag == ldapwire.OpSearchEntry {
+		g.found = append(g.found, entry)
+		g.buf = ldapwire.Encode(m.ID, ldapwire.SearchEntry{}.Encode())
+		return nil
+	}
 	g.buf = ldapwire.TLV(ldapwire.TagSequence, body)
 	return nil
 }
 
-// checkMessage checks that a message is one that go-ldap can decode without surprise.
-func checkMessage(body []byte) (ldapwire.Message, error) {
+// check checks that a message is one that go-ldap can decode without surprise, and decodes it when it is an entry.
+func (g *gate) check(body []byte) (m ldapwire.Message, entry ldapwire.SearchEntry, err error) {
 	if err := ldapwire.CheckShape(body, maxElements); err != nil {
 		if errors.Is(err, ldapwire.ErrTooLarge) {
-			return ldapwire.Message{}, &limitError{"elements of one message"}
+			return m, entry, &limitError{"elements of one message"}
 		}
-		return ldapwire.Message{}, err
+		return m, entry, err
 	}
-	m, err := ldapwire.ParseMessage(body)
-	if err != nil {
-		return m, err
+	if m, err = ldapwire.ParseMessage(body); err != nil {
+		return m, entry, err
 	}
 	if m.ID == 0 {
-		return m, errors.New("the server closes the connection")
+		return m, entry, errors.New("the server closes the connection")
 	}
 	switch m.Op.Tag {
 	case ldapwire.OpSearchEntry:
-		_, err = ldapwire.ParseSearchEntry(m.Op)
+		entry, err = ldapwire.ParseSearchEntryNames(m.Op, g.name)
 	case ldapwire.OpSearchReference:
 		var uris []string
 		if uris, err = ldapwire.ParseReference(m.Op); err == nil && len(uris) == 0 {
@@ -127,7 +136,30 @@ func checkMessage(body []byte) (ldapwire.Message, error) {
 	default:
 		err = ldapwire.ErrMalformed // nothing else is asked for
 	}
-	return m, err
+	return m, entry, err
+}
+
+// name returns the text of an attribute's name, the same for the same name.
+func (g *gate) name(b []byte) string {
+	if text, ok := g.names[string(b)]; ok {
+		return text
+	}
+	text := string(b)
+	if len(g.names) < maxTable && len(text) <= maxInterned {
+		g.names[text] = text
+	}
+	return text
+}
+
+const maxInterned = 64
+
+// take returns the entries of the answer that has just ended.
+func (g *gate) take() []ldapwire.SearchEntry {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	found := g.found
+	g.found = nil
+	return found
 }
 
 func (g *gate) fail(err error) {
@@ -152,7 +184,7 @@ func (g *gate) failure() error {
 // injected clock never reaches a socket.
 func (g *gate) arm(ctx context.Context) (disarm func()) {
 	g.mu.Lock()
-	g.armed, g.entries, g.bytes, g.maxItems = true, 0, 0, 2*g.lim.PageSize+1000
+	g.armed, g.entries, g.bytes, g.maxItems, g.found = true, 0, 0, 2*g.lim.PageSize+1000, nil
 	if g.wide {
 		g.maxItems, g.wide = maxElements, false
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/go-ldap/ldap/v3"
+	"github.com/adfedkit/adfedkit/internal/ldapwire"
 )
 
 // Entries of a scope are kept by the hundred thousand. A packed entry has its attributes in one piece of memory, with
@@ -148,25 +148,11 @@ func (r *unpacker) attribute(e *Entry) (name string, count int) {
 	return name, r.number()
 }
 
-// attributesOf copies the values of an answer into one piece of memory: go-ldap keeps each value twice, with a header each.
-func attributesOf(raw *ldap.Entry) []attribute {
-	size, count := 0, 0
-	for _, a := range raw.Attributes {
-		count += len(a.ByteValues)
-		for _, v := range a.ByteValues {
-			size += len(v)
-		}
+// attributesOf returns the attributes of an answer. The values are parts of the message that they came in.
+func attributesOf(raw ldapwire.SearchEntry) *attributes {
+	out := make([]attribute, len(raw.Attributes))
+	for i, a := range raw.Attributes {
+		out[i] = attribute{a.Name, a.Values}
 	}
-	buf, all := make([]byte, 0, size), make([][]byte, 0, count)
-	out := make([]attribute, 0, len(raw.Attributes))
-	for _, a := range raw.Attributes {
-		first := len(all)
-		for _, v := range a.ByteValues {
-			n := len(buf)
-			buf = append(buf, v...)
-			all = append(all, buf[n:len(buf):len(buf)])
-		}
-		out = append(out, attribute{a.Name, all[first:len(all):len(all)]})
-	}
-	return out
+	return &attributes{list: out}
 }

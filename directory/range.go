@@ -57,7 +57,7 @@ func bound(s string) (int, error) {
 const maxRangeRetries = 3
 
 // complete decodes an entry and fetches the rest of attributes that came in part.
-func (c *conn) complete(ctx context.Context, raw *ldap.Entry) (*Entry, error) {
+func (c *conn) complete(ctx context.Context, raw ldapwire.SearchEntry) (*Entry, error) {
 	e, err := newEntry(raw, c)
 	if err != nil {
 		return e, err
@@ -196,10 +196,10 @@ func (c *conn) rangeStep(ctx context.Context, e *Entry, attr string, from int) (
 		}
 		return nil, 0, &IncompleteError{Base: e.DN, Reason: "a range step failed", Got: from, Err: err}
 	}
-	if len(res.Entries) != 1 {
+	if len(res.entries) != 1 {
 		return nil, 0, c.rangeError(e, "a range step without its object", from)
 	}
-	x, err := newEntry(res.Entries[0], c)
+	x, err := newEntry(res.entries[0], c)
 	if err != nil || x.GUID != e.GUID {
 		return nil, 0, c.rangeError(e, "a range step with another object", from)
 	}

@@ -76,10 +76,10 @@ func (c *conn) baseEntry(ctx context.Context, base string, attrs []string) (*Ent
 	if err != nil {
 		return nil, err
 	}
-	if len(res.Entries) != 1 {
+	if len(res.entries) != 1 {
 		return nil, &IncompleteError{Base: base, Reason: "not exactly one entry in the answer to a base search"}
 	}
-	return &Entry{DN: res.Entries[0].DN, attrs: &attributes{list: attributesOf(res.Entries[0])}}, nil
+	return &Entry{DN: res.entries[0].DN, attrs: attributesOf(res.entries[0])}, nil
 }
 
 // readRoot reads what the server is, once for each connection. A server of another domain is an error, not a guess.

@@ -152,7 +152,7 @@ func (c *conn) search(ctx context.Context, q Query, yield func(*Entry, error) bo
 			c.close()
 			return err
 		}
-		for _, raw := range res.Entries {
+		for _, raw := range res.entries {
 			if got++; got > c.lim.Entries {
 				c.close()
 				return &IncompleteError{Base: q.Base, Reason: "limit: entries of one search", Got: got}
@@ -169,7 +169,7 @@ func (c *conn) search(ctx context.Context, q Query, yield func(*Entry, error) bo
 		if len(next) == 0 {
 			return nil
 		}
-		if slices.Equal(next, cookie) && len(res.Entries) == 0 { // would never end
+		if slices.Equal(next, cookie) && len(res.entries) == 0 { // would never end
 			c.close()
 			return &IncompleteError{Base: q.Base, Reason: "the same page again and again", Got: got}
 		}
@@ -221,26 +221,33 @@ func extendedDN() ldap.Control {
 	return ldap.NewControlString(ldapwire.OIDExtendedDN, false, string(ldapwire.ExtendedDN().Value))
 }
 
+// An answer is the whole answer to one search request.
+type answer struct {
+	entries  []ldapwire.SearchEntry
+	controls []ldap.Control
+}
+
 // ask sends one search request and returns its whole answer. Any result but success is an error, and what came is dropped.
-func (c *conn) ask(ctx context.Context, q Query, controls []ldap.Control, before int) (*ldap.SearchResult, error) {
+func (c *conn) ask(ctx context.Context, q Query, controls []ldap.Control, before int) (*answer, error) {
 	req := ldap.NewSearchRequest(q.Base, q.Scope.wire(), ldap.NeverDerefAliases, 0, 0, false, q.Filter.String(), q.Attributes, controls)
 	var res *ldap.SearchResult
 	err := c.do(ctx, "search", func() (err error) { res, err = c.ldap.Search(req); return err })
+	entries := c.gate.take()
 	if err != nil {
-		got := before
-		if res != nil {
-			got += len(res.Entries)
-		}
-		return nil, c.searchError(err, q.Base, before, got)
+		return nil, c.searchError(err, q.Base, before, before+len(entries))
+	}
+	if len(res.Entries) != len(entries) { // an entry with the number of another request
+		c.close()
+		return nil, &IncompleteError{Base: q.Base, Reason: "entries that belong to no request", Got: before + len(entries)}
 	}
 	if !q.IgnoreReferrals && !c.ownPartitions(res.Referrals, q.domainOnly) {
-		return nil, &IncompleteError{Base: q.Base, Reason: "part of the answer is elsewhere (referral)", Got: before + len(res.Entries)}
+		return nil, &IncompleteError{Base: q.Base, Reason: "part of the answer is elsewhere (referral)", Got: before + len(entries)}
 	}
-	return res, nil
+	return &answer{entries, res.Controls}, nil
 }
 
 // askWide is ask for an answer that the server does not cut into pages.
-func (c *conn) askWide(ctx context.Context, q Query, controls []ldap.Control) (*ldap.SearchResult, error) {
+func (c *conn) askWide(ctx context.Context, q Query, controls []ldap.Control) (*answer, error) {
 	c.gate.widen()
 	return c.ask(ctx, q, controls, 0)
 }
@@ -260,10 +267,10 @@ func (c *conn) searchError(err error, base string, before, got int) error {
 }
 
 // nextCookie returns where the next page starts. A page without the paging control is an error, not the last page.
-func nextCookie(res *ldap.SearchResult, base string, before int) ([]byte, error) {
-	ctl, ok := ldap.FindControl(res.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
+func nextCookie(res *answer, base string, before int) ([]byte, error) {
+	ctl, ok := ldap.FindControl(res.controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
 	if !ok {
-		return nil, &IncompleteError{Base: base, Reason: "a page without paging control", Got: before + len(res.Entries)}
+		return nil, &IncompleteError{Base: base, Reason: "a page without paging control", Got: before + len(res.entries)}
 	}
 	return ctl.Cookie, nil
 }

@@ -74,12 +74,15 @@ func (a Attribute) encode(dst []byte) []byte {
 	return append(dst, TLV(TagSequence, Octets(a.Name), TLV(TagSet, vals))...)
 }
 
-func parseAttribute(e Element, maxValues int) (Attribute, error) {
+// texted makes the text of an attribute's name.
+func texted(b []byte) string { return string(b) }
+
+func parseAttribute(e Element, maxValues int, name func([]byte) string) (Attribute, error) {
 	if e.Tag != TagSequence {
 		return Attribute{}, malformed("attribute")
 	}
 	d := e.Decoder()
-	name, err := d.Text()
+	desc, err := d.Want(TagOctets)
 	if err != nil {
 		return Attribute{}, err
 	}
@@ -87,11 +90,20 @@ func parseAttribute(e Element, maxValues int) (Attribute, error) {
 	if err != nil {
 		return Attribute{}, err
 	}
-	a := Attribute{Name: name}
-	for v := set.Decoder(); v.More(); {
-		if len(a.Values) >= maxValues {
-			return Attribute{}, malformed("too many values")
+	n := 0
+	for v := set.Decoder(); v.More(); n++ {
+		if _, err := v.Next(); err != nil {
+			return Attribute{}, err
 		}
+	}
+	if n > maxValues {
+		return Attribute{}, malformed("too many values")
+	}
+	a := Attribute{Name: name(desc.Body)}
+	if n > 0 {
+		a.Values = make([][]byte, 0, n)
+	}
+	for v := set.Decoder(); v.More(); {
 		x, err := v.Want(TagOctets)
 		if err != nil {
 			return Attribute{}, err
@@ -123,18 +135,22 @@ const (
 )
 
 // ParseSearchEntry reads the operation.
-func ParseSearchEntry(e Element) (s SearchEntry, err error) {
+func ParseSearchEntry(e Element) (SearchEntry, error) { return ParseSearchEntryNames(e, texted) }
+
+// ParseSearchEntryNames is [ParseSearchEntry] with a function that makes the text of an attribute's name: the same few names
+// come with every entry.
+func ParseSearchEntryNames(e Element, name func([]byte) string) (s SearchEntry, err error) {
 	d := e.Decoder()
 	if s.DN, err = d.Text(); err != nil {
 		return SearchEntry{}, err
 	}
-	if s.Attributes, err = parseAttributes(d); err != nil {
+	if s.Attributes, err = parseAttributes(d, name); err != nil {
 		return SearchEntry{}, err
 	}
 	return s, d.End()
 }
 
-func parseAttributes(d *Decoder) ([]Attribute, error) {
+func parseAttributes(d *Decoder, name func([]byte) string) ([]Attribute, error) {
 	list, err := d.Want(TagSequence)
 	if err != nil {
 		return nil, err
@@ -148,7 +164,7 @@ func parseAttributes(d *Decoder) ([]Attribute, error) {
 		if err != nil {
 			return nil, err
 		}
-		a, err := parseAttribute(x, MaxValues)
+		a, err := parseAttribute(x, MaxValues, name)
 		if err != nil {
 			return nil, err
 		}
@@ -211,7 +227,7 @@ func ParseModifyRequest(e Element) (m ModifyRequest, err error) {
 		if err != nil {
 			return ModifyRequest{}, err
 		}
-		attr, err := parseAttribute(a, MaxValues)
+		attr, err := parseAttribute(a, MaxValues, texted)
 		if err != nil {
 			return ModifyRequest{}, err
 		}
@@ -241,7 +257,7 @@ func ParseAddRequest(e Element) (a AddRequest, err error) {
 	if a.DN, err = d.Text(); err != nil {
 		return AddRequest{}, err
 	}
-	if a.Attributes, err = parseAttributes(d); err != nil {
+	if a.Attributes, err = parseAttributes(d, texted); err != nil {
 		return AddRequest{}, err
 	}
 	return a, d.End()
