@@ -380,7 +380,7 @@ func (s *session) rootDSE(m ldapwire.Message, q query) bool {
 		"objectClass": {"top"}, "defaultNamingContext": {b}, "rootDomainNamingContext": {b}, "configurationNamingContext": {"CN=Configuration," + b},
 		"schemaNamingContext": {"CN=Schema,CN=Configuration," + b}, "namingContexts": {b, "CN=Configuration," + b},
 		"dnsHostName": {"dc1." + s.dc.cfg.DNS}, "dsServiceName": {ntds}, "highestCommittedUSN": {strconv.FormatInt(s.dc.usn, 10)},
-		"currentTime":    {s.dc.srv.now().UTC().Format("20060102150405") + ".0Z"},
+		"currentTime":    {s.dc.srv.cfg.Now().UTC().Format("20060102150405") + ".0Z"},
 		"isSynchronized": {"TRUE"}, "supportedLDAPVersion": {"3"}, "forestFunctionality": {"7"}, "domainFunctionality": {"7"},
 		"supportedCapabilities": {ldapwire.OIDActiveDirectory},
 		"supportedControl": {
