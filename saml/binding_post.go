@@ -37,6 +37,8 @@ func DecodePost(form url.Values) (*Message, error) {
 	raw, isRequest := form[string(FieldRequest)]
 	resp, isResponse := form[string(FieldResponse)]
 	switch {
+	case form.Has("wa"), form.Has("wresult"):
+		return nil, reject(ReasonUnsupported, "WS-Federation", nil)
 	case isRequest == isResponse:
 		return nil, reject(ReasonBinding, "exactly one of SAMLRequest and SAMLResponse must be there", nil)
 	case form.Has("Signature") || form.Has("SigAlg"):

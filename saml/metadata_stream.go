@@ -18,7 +18,7 @@ const (
 // StreamMetadata yields the entities of an aggregate one by one, so that memory is bounded by the largest entity and not by the
 // document. Each entity passes the same gate and the same checks as in [ParseMetadata], with validUntil and namespaces of the
 // groups around it. The signature of the aggregate as a whole cannot be verified that way: with TrustedKeys only entities that
-// are signed themselves are accepted. MaxBytes bounds the whole document (0 = 1 GiB). The sequence ends at the first error in the
+// are signed themselves are accepted, and [ParseMetadataSet] is the function that verifies a whole document, in memory. MaxBytes bounds the whole document (0 = 1 GiB). The sequence ends at the first error in the
 // structure of the document; an unusable entity is an error beside which the sequence goes on.
 func StreamMetadata(r io.Reader, opts MetadataOptions) iter.Seq2[*Metadata, error] {
 	return func(yield func(*Metadata, error) bool) {

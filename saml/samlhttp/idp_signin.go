@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,11 +100,27 @@ func (p *IdentityProvider) signOn(w http.ResponseWriter, r *http.Request) {
 		if msg.HasRelayState {
 			f.hidden = append(f.hidden, Field{"RelayState", msg.RelayState})
 		}
+		if p.cookiesHeldBack(r, f) {
+			hidden := append(slices.Clone(f.hidden), Field{againField, "1"})
+			p.pages.write(w, http.StatusOK, "post", func(nonce string) any { return PostPage{Action: PathSignOn, Hidden: hidden, Nonce: nonce} })
+			return
+		}
 	} else {
 		f.action += "?" + r.URL.RawQuery
 		f.query = r.URL.RawQuery
 	}
 	p.signIn(w, r, f)
+}
+
+// againField marks a request that our own page sent once more.
+const againField = "again"
+
+// cookiesHeldBack reports a request that a page of another site posted: SameSite=Lax keeps the session's cookie from coming with it, so
+// whoever is signed in would see the form, or a passive request an error. A page of our own posts the same request again, and the
+// cookie comes. Browsers say where a request comes from; for everybody else nothing changes.
+func (p *IdentityProvider) cookiesHeldBack(r *http.Request, f *signInFlow) bool {
+	return r.Header.Get("Sec-Fetch-Site") == "cross-site" && p.jar.get(r, sessionCookie) == "" && !f.forced() &&
+		!r.PostForm.Has(againField) && !r.PostForm.Has("UserName") && !r.PostForm.Has("Password")
 }
 
 // message finds the message of a request in the body or, failing that, in the query.

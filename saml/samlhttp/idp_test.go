@@ -138,6 +138,40 @@ func TestPassiveAndForced(t *testing.T) {
 	require.Contains(t, login(b, samlhttp.LoginOptions{ForceAuthn: true, IsPassive: true}).Body, reason(saml.ReasonStatus))
 }
 
+// TestPostFromAnotherSite: a Lax cookie stays behind when a service provider's page posts the request; our page posts it again, once.
+func TestPostFromAnotherSite(t *testing.T) {
+	t.Parallel()
+	lab := start(t, samltest.Config{Partner: func(p *samlhttp.Partner) { p.SingleSignOn = p.SingleSignOn[1:] }})
+	var request *samltest.Form
+	other := samltest.NewBrowser("", "")
+	other.BeforePost = func(f *samltest.Form) bool { request = f; return false }
+	open(t, other, lab.SPURL+"/deep")
+	require.True(t, request.Fields.Has("SAMLRequest"))
+
+	b := alice()
+	open(t, b, initiated(lab))
+	b.User = "" // does not fill in the form
+	var response *samltest.Form
+	b.BeforePost = func(f *samltest.Form) bool { response = f; return false }
+	bare := samltest.NewBrowser("", "") // the same browser without its cookies
+	bare.Header = http.Header{"Sec-Fetch-Site": {"cross-site"}}
+	bare.BeforePost = func(*samltest.Form) bool { return false }
+	page := send(t, bare, request)
+	require.NotContains(t, page.Body, "Password")
+	again := page.Forms()[0]
+	require.Equal(t, request.Fields.Get("SAMLRequest"), again.Fields.Get("SAMLRequest"))
+	require.Equal(t, request.Fields["RelayState"], again.Fields["RelayState"])
+	send(t, b, again)
+	require.NotNil(t, response)
+	require.True(t, response.Fields.Has("SAMLResponse"), "the session answers, no form")
+
+	page = send(t, bare, again)
+	require.Contains(t, page.Body, `name="Password"`, "nobody is signed in: the form, and no second round")
+	require.Empty(t, page.Forms()[0].Fields.Get("again"))
+	bare.Header.Set("Sec-Fetch-Site", "same-site")
+	require.Contains(t, send(t, bare, request).Body, `name="Password"`, "cookies come within a site")
+}
+
 func TestRequestedContext(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -433,4 +434,37 @@ func (s *safeBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.buf.String()
+}
+
+// TestWSFederation: AD FS offers WS-Federation beside SAML 2.0; its token at our address is refused for what it is, whatever it carries.
+func TestWSFederation(t *testing.T) {
+	t.Parallel()
+	lab := start(t, samltest.Config{})
+	const token = `<t:RequestSecurityTokenResponse xmlns:t="http://schemas.xmlsoap.org/ws/2005/02/trust"><t:RequestedSecurityToken>` +
+		`<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:1.0:assertion" MajorVersion="1" MinorVersion="1" AssertionID="_a1" Issuer="http://idp.example.test/adfs/services/trust" IssueInstant="2026-01-01T00:00:00Z">` +
+		`<saml:AuthenticationStatement><saml:Subject><saml:NameIdentifier>alice@example.com</saml:NameIdentifier></saml:Subject></saml:AuthenticationStatement></saml:Assertion>` +
+		`</t:RequestedSecurityToken></t:RequestSecurityTokenResponse>`
+	const response11 = `<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:1.0:protocol" MajorVersion="1" MinorVersion="1" ResponseID="_r1" IssueInstant="2026-01-01T00:00:00Z"/>`
+	field := func(xml string) string { return base64.StdEncoding.EncodeToString([]byte(xml)) }
+	for name, c := range map[string]struct {
+		form url.Values
+		want saml.Reason
+	}{
+		"as AD FS posts it":         {url.Values{"wa": {"wsignin1.0"}, "wresult": {token}, "wctx": {"x"}}, saml.ReasonUnsupported},
+		"token alone":               {url.Values{"wresult": {token}}, saml.ReasonUnsupported},
+		"beside a response":         {url.Values{"wresult": {token}, "SAMLResponse": {field(response11)}}, saml.ReasonUnsupported},
+		"token as a response":       {url.Values{"SAMLResponse": {field(token)}}, saml.ReasonNotAResponse},
+		"response of SAML 1.1":      {url.Values{"SAMLResponse": {field(response11)}}, saml.ReasonNotAResponse},
+		"neither":                   {url.Values{"x": {"y"}}, saml.ReasonBinding},
+		"sign-out of WS-Federation": {url.Values{"wa": {"wsignoutcleanup1.0"}}, saml.ReasonUnsupported},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := send(t, alice(), &samltest.Form{Action: lab.SPURL + samlhttp.PathACS, Method: http.MethodPost, Fields: c.form})
+			require.GreaterOrEqual(t, p.Status, 400)
+			require.Less(t, p.Status, 500)
+			require.Contains(t, p.Body, reason(c.want))
+			require.NotContains(t, p.Body, "alice@")
+		})
+	}
 }
