@@ -26,7 +26,8 @@ type DirectoryConfig struct {
 	// Mode says how changes are told; zero means by update sequence numbers, with the DirSync control for changed members
 	// as far as our account may read them: no special right is needed, and a change of a big group comes without its whole
 	// list. A server that refuses the control is asked for whole lists. [directory.DirSync] asks for everything in that
-	// way, which needs the right to replicate changes.
+	// way, which needs the right to replicate changes. In either way, deletions that our account may not see are noticed by
+	// the next full read.
 	Mode directory.ChangeMode
 }
 

@@ -115,9 +115,25 @@ func (s *changing) Changes(ctx context.Context, since string) (*Delta, error) {
 		}
 		next[d] = after
 	}
+	out.Objects = latest(out.Objects)
 	text, err := json.Marshal(next)
 	out.Mark = string(text)
 	return out, err
+}
+
+// latest keeps the last reading of each object.
+func latest(objects []Object) []Object {
+	last := map[string]int{}
+	for i, o := range objects {
+		last[o.GUID] = i
+	}
+	var out []Object
+	for i, o := range objects {
+		if last[o.GUID] == i {
+			out = append(out, o)
+		}
+	}
+	return out
 }
 
 // changed adds the changes of one domain. Members are asked first: whoever comes into a group between the two questions
@@ -160,11 +176,12 @@ func addLinks(set *directory.ChangeSet, out *Delta) error {
 }
 
 func (s *changing) translate(ctx context.Context, domain string, set *directory.ChangeSet, out *Delta, members bool) error {
-	var again []string
+	var again, containers []string
 	for _, c := range set.Changed {
 		switch c.Entry.Kind {
-		case directory.KindOU: // the objects below it have other names now
-			return ErrFullRead
+		case directory.KindOU:
+			containers = append(containers, c.Entry.GUID)
+			continue
 		case directory.KindUser, directory.KindGroup:
 		default:
 			if c.Whole || c.Entry.Has("objectClass") {
@@ -185,7 +202,11 @@ func (s *changing) translate(ctx context.Context, domain string, set *directory.
 	for _, e := range set.Deleted {
 		out.Deleted = append(out.Deleted, e.GUID)
 	}
-	return s.again(ctx, domain, again, out)
+	more, err := s.again(ctx, domain, again, out)
+	if err != nil {
+		return err
+	}
+	return s.below(ctx, domain, append(containers, more...), out)
 }
 
 // whole takes an entry with all its attributes, the member list of a group among them if it was asked.
@@ -243,22 +264,47 @@ func memberOf(e *directory.Entry) []string {
 // lookups bounds how many objects one search asks for.
 const lookups = 50
 
-// again reads the whole present form of objects of which a change named a part.
-func (s *changing) again(ctx context.Context, domain string, list []string, out *Delta) error {
-	attrs := append(s.cfg.Mapping.LDAPAttributes(), s.extra()...)
+// attributes of a user or group that is read again.
+func (s *changing) attributes() []string {
+	return slices.Concat(s.cfg.Mapping.LDAPAttributes(), s.extra(), []string{"primaryGroupID", "memberOf", "lastKnownParent"})
+}
+
+// again reads the whole present form of objects of which a change named a part. It returns the containers among them.
+func (s *changing) again(ctx context.Context, domain string, list []string, out *Delta) (containers []string, err error) {
 	for batch := range slices.Chunk(list, lookups) {
 		filters := make([]directory.Filter, len(batch))
 		for i, g := range batch {
 			filters[i] = directory.ByGUID(g)
 		}
-		for e, err := range s.client.Search(ctx, directory.Query{Domain: domain, Filter: directory.Or(filters...), Attributes: append(attrs, "primaryGroupID")}) {
+		for e, err := range s.client.Search(ctx, directory.Query{Domain: domain, Filter: directory.Or(filters...), Attributes: s.attributes()}) {
+			if err != nil {
+				return nil, err
+			}
+			if e.Kind == directory.KindOU {
+				containers = append(containers, e.GUID)
+				continue
+			}
+			s.entry(e, out)
+		}
+	}
+	return containers, nil
+}
+
+// below reads what lies below changed containers: when one is renamed or moved, the names of all objects in it change
+// without a sign on these.
+func (s *changing) below(ctx context.Context, domain string, containers []string, out *Delta) error {
+	filter := directory.Or(directory.Eq("objectClass", "user"), directory.Eq("objectClass", "group"))
+	for _, guid := range containers {
+		for e, err := range s.client.Search(ctx, directory.Query{Domain: domain, Base: "<GUID=" + guid + ">", Filter: filter, Attributes: s.attributes()}) {
+			if errors.Is(err, directory.ErrNotFound) {
+				break // deleted since: it was empty then
+			}
 			if err != nil {
 				return err
 			}
-			if e.Kind == directory.KindOU {
+			if s.entry(e, out); len(out.Objects) > maxDelta {
 				return ErrFullRead
 			}
-			s.entry(e, out)
 		}
 	}
 	return nil

@@ -35,7 +35,8 @@ type forest struct {
 }
 
 func newForest() *forest {
-	return &forest{objects: map[string]*adsync.Object{}, members: map[string]map[string]string{}, gone: map[string]adsync.Presence{}, hidden: map[string]bool{},
+	return &forest{
+		objects: map[string]*adsync.Object{}, members: map[string]map[string]string{}, gone: map[string]adsync.Presence{}, hidden: map[string]bool{},
 		bin: map[string]*deleted{}, quiet: map[adsync.Edge]bool{}, restored: map[string]bool{},
 	}
 }
