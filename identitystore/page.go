@@ -10,6 +10,9 @@ import (
 // maxToken is the longest page token that is looked at.
 const maxToken = 65_535
 
+// pageAlphabet is the one that clients of the AWS API know (no underscore); strict, so that one position has one token.
+var pageAlphabet = base64.RawStdEncoding.Strict() //nolint:gochecknoglobals // never changes
+
 // pageToken is what a NextToken carries. It is bound to tenant, verb and filter by its MAC.
 type pageToken struct {
 	Verb   string `json:"v"`
@@ -22,7 +25,7 @@ func (s *Service) sealToken(t pageToken) string {
 	if err != nil {
 		panic("identitystore: a token of strings cannot be encoded: " + err.Error())
 	}
-	return base64.RawURLEncoding.EncodeToString(append(raw, s.tokenMAC(raw)...))
+	return pageAlphabet.EncodeToString(append(raw, s.tokenMAC(raw)...))
 }
 
 func (s *Service) tokenMAC(raw []byte) []byte {
@@ -42,7 +45,7 @@ func (s *Service) openToken(token, verb, filter string) (string, error) {
 	if len(token) > maxToken {
 		return "", bad
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(token)
+	raw, err := pageAlphabet.DecodeString(token)
 	if err != nil || len(raw) < sha256.Size {
 		return "", bad
 	}

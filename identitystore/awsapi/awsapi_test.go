@@ -62,7 +62,7 @@ func TestOperations(t *testing.T) {
 	m := text(call(t, h, "CreateGroupMembership", in(group+member), ""), "MembershipId")
 	call(t, h, "CreateGroupMembership", in(group+member), "ConflictException")
 	call(t, h, "CreateUser", in(`,"UserName":"ALICE"`), "ConflictException")
-	got := call(t, h, "DescribeUser", in(user), "")
+	got := call(t, h, "DescribeUser", in(user+`,"Extensions":["aws:identitystore:enterprise"]`), "")
 	require.Equal(t, "alice", got["UserName"])
 	require.Equal(t, map[string]any{"GivenName": "A", "FamilyName": "B"}, got["Name"])
 	require.IsType(t, 1.5, got["CreatedAt"])
@@ -100,7 +100,7 @@ func TestRefused(t *testing.T) {
 	h := handler(t, nil)
 	for _, c := range [][3]string{
 		{"ListUsers", `{"IdentityStoreId":"d-0000000000"}`, "ResourceNotFoundException"},
-		{"ListUsers", `{}`, "ResourceNotFoundException"},
+		{"ListUsers", `{}`, "ValidationException"},
 		{"ListUsers", `[]`, "SerializationException"},
 		{"ListUsers", `{"a":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, "SerializationException"},
 		{"ListUsers", in(`,"MaxResults":101`), "ValidationException"},

@@ -2,13 +2,14 @@ package awsapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -24,12 +25,15 @@ type Config struct {
 	// everybody in.
 	Authorize func(*http.Request) error
 	Logger    *slog.Logger // nil means no logging
+	Partition string       // of the ARNs; "" means aws
+	Account   string       // the account of the stores, twelve digits; "" means 000000000000
 }
 
 // Handler is the server. It is safe for concurrent use.
 type Handler struct {
 	cfg    Config
-	stores map[string]*identitystore.Service
+	stores map[string]*store
+	ids    []string // of the stores, in order
 }
 
 const (
@@ -37,6 +41,10 @@ const (
 	contentType  = "application/x-amz-json-1.1"
 	maxBody      = 1 << 20
 	maxDepth     = 64
+
+	maxExtensions = 10
+	maxStoreID    = 36
+	lowerCase     = "abcdefghijklmnopqrstuvwxyz"
 )
 
 // NewHandler returns a handler.
@@ -47,19 +55,25 @@ func NewHandler(cfg Config) (*Handler, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	h := &Handler{cfg: cfg, stores: map[string]*identitystore.Service{}}
+	cfg.Partition, cfg.Account = cmp.Or(cfg.Partition, "aws"), cmp.Or(cfg.Account, "000000000000")
+	if len(cfg.Account) != 12 || strings.Trim(cfg.Account, "0123456789") != "" {
+		return nil, errors.New("awsapi: Config.Account is no account id")
+	}
+	h := &Handler{cfg: cfg, stores: map[string]*store{}}
 	for _, s := range cfg.Stores {
 		if s == nil || h.stores[s.Tenant()] != nil {
 			return nil, errors.New("awsapi: Config.Stores holds nil, or a tenant twice")
 		}
-		h.stores[s.Tenant()] = s
+		h.stores[s.Tenant()] = &store{s, cfg.Partition, cfg.Account}
+		h.ids = append(h.ids, s.Tenant())
 	}
+	slices.Sort(h.ids)
 	return h, nil
 }
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	id := rand.Text()
+	id := requestID()
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("X-Amzn-Requestid", id)
 	out, err := h.serve(r)
@@ -138,7 +152,7 @@ func (h *Handler) serve(r *http.Request) (any, error) {
 	}
 	name, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
 	op := operations[name]
-	if !ok || op == nil || r.Method != http.MethodPost {
+	if !ok || op == nil && name != "ListIdentityStores" || r.Method != http.MethodPost {
 		return nil, newFailure("UnknownOperationException", "the operation is not known")
 	}
 	raw, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
@@ -149,14 +163,12 @@ func (h *Handler) serve(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var head struct{ IdentityStoreID string }
-	head.IdentityStoreID, _ = in["IdentityStoreId"].(string)
-	if i := strings.LastIndexByte(head.IdentityStoreID, '/'); strings.HasPrefix(head.IdentityStoreID, "arn:") && i >= 0 {
-		head.IdentityStoreID = head.IdentityStoreID[i+1:]
+	if name == "ListIdentityStores" {
+		return h.list(&input{m: in})
 	}
-	svc := h.stores[head.IdentityStoreID]
-	if svc == nil {
-		return nil, &identitystore.ResourceNotFoundError{ResourceType: identitystore.ResourceStore, ResourceID: head.IdentityStoreID}
+	svc, err := h.store(&input{m: in})
+	if err != nil {
+		return nil, err
 	}
 	delete(in, "IdentityStoreId")
 	out, err := op(r.Context(), svc, &input{m: in})
@@ -232,15 +244,36 @@ func (in *input) list(name string) []any {
 func (in *input) member() string {
 	o := in.object("MemberId")
 	id := o.text("UserId", true)
+	if len(o.m) > 1 && o.err == nil {
+		o.err = validation("MemberId must have exactly one member")
+	}
 	if in.err == nil {
 		in.err = o.err
 	}
 	return id
 }
 
+// extensions returns the names of the extensions that an answer shall have.
+func (in *input) extensions() []string {
+	list := in.list("Extensions")
+	var out []string
+	for _, e := range list {
+		name, _ := e.(string)
+		if rest, ok := strings.CutPrefix(name, "aws:identitystore:"); (!ok || rest == "" || len(rest) > 20 || strings.Trim(rest, lowerCase) != "") && in.err == nil {
+			in.err = validation("Extensions holds something else than names of extensions")
+		}
+		out = append(out, name)
+	}
+	if in.m["Extensions"] != nil && (len(list) < 1 || len(list) > maxExtensions) && in.err == nil {
+		in.err = validation("Extensions has none or too many elements")
+	}
+	return out
+}
+
 // page returns MaxResults and NextToken.
 func (in *input) page() identitystore.ListRequest {
-	out := identitystore.ListRequest{NextToken: in.text("NextToken", false)}
+	_, given := in.m["NextToken"].(string)
+	out := identitystore.ListRequest{NextToken: in.text("NextToken", given)}
 	if v, ok := in.m["MaxResults"]; ok && v != nil {
 		n, _ := v.(json.Number)
 		i, err := strconv.Atoi(n.String())
@@ -252,4 +285,4 @@ func (in *input) page() identitystore.ListRequest {
 	return out
 }
 
-type operation func(ctx context.Context, svc *identitystore.Service, in *input) (any, error)
+type operation func(ctx context.Context, svc *store, in *input) (any, error)

@@ -18,7 +18,7 @@ func init() { //nolint:gochecknoinits // a table of functions
 		"CreateGroup": createGroup, "DescribeGroup": describeGroup, "UpdateGroup": updateGroup, "DeleteGroup": deleteGroup, "GetGroupId": groupID, "ListGroups": listGroups,
 		"CreateGroupMembership": createMembership, "DescribeGroupMembership": describeMembership, "DeleteGroupMembership": deleteMembership,
 		"GetGroupMembershipId": membershipID, "ListGroupMemberships": listMemberships, "ListGroupMembershipsForMember": listForMember,
-		"IsMemberInGroups": isMember,
+		"IsMemberInGroups": isMember, "DescribeIdentityStore": describeStore, "UpdateIdentityStore": updateStore,
 	}
 }
 
@@ -52,7 +52,7 @@ func refuseInner(in *input, names ...string) error {
 
 var readOnly = []string{"id", "link", "createdAt", "createdBy", "updatedAt", "updatedBy", "rev", "userStatus", "externalIds", "ims", "entitlements", "x509Certificates"} //nolint:gochecknoglobals // never changes
 
-func createUser(ctx context.Context, svc *identitystore.Service, in *input) (any, error) {
+func createUser(ctx context.Context, svc *store, in *input) (any, error) {
 	if err := refuseInner(in, readOnly...); err != nil {
 		return nil, err
 	}
@@ -64,11 +64,11 @@ func createUser(ctx context.Context, svc *identitystore.Service, in *input) (any
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"IdentityStoreId": svc.Tenant(), "UserId": out.ID}, nil
+	return svc.written("User", out.ID, &out.Audit), nil
 }
 
-func describeUser(ctx context.Context, svc *identitystore.Service, in *input) (any, error) {
-	id := in.text("UserId", true)
+func describeUser(ctx context.Context, svc *store, in *input) (any, error) {
+	id, extensions := in.text("UserId", true), in.extensions()
 	if in.err != nil {
 		return nil, in.err
 	}
@@ -76,7 +76,7 @@ func describeUser(ctx context.Context, svc *identitystore.Service, in *input) (a
 	if err != nil {
 		return nil, err
 	}
-	return userShape(svc, u)
+	return userShape(svc, u, extensions)
 }
 
 func attributeOperations(in *input) ([]identitystore.AttributeOperation, error) {
@@ -104,17 +104,20 @@ func attributeOperations(in *input) ([]identitystore.AttributeOperation, error) 
 	return out, in.err
 }
 
-func updateUser(ctx context.Context, svc *identitystore.Service, in *input) (any, error) {
+func updateUser(ctx context.Context, svc *store, in *input) (any, error) {
 	id, revision := in.text("UserId", true), in.text("Revision", false)
 	ops, err := attributeOperations(in)
 	if err != nil {
 		return nil, err
 	}
-	_, err = svc.UpdateUser(ctx, author, id, revision, ops...)
-	return nil, err
+	out, err := svc.UpdateUser(ctx, author, id, revision, ops...)
+	if err != nil {
+		return nil, err
+	}
+	return svc.written("User", out.ID, &out.Audit), nil
 }
 
-func deleteUser(ctx context.Context, svc *identitystore.Service, in *input) (any, error) {
+func deleteUser(ctx context.Context, svc *store, in *input) (any, error) {
 	id, revision := in.text("UserId", true), in.text("Revision", false)
 	if in.err != nil {
 		return nil, in.err
@@ -151,22 +154,22 @@ func firstError(errs ...error) error {
 	return nil
 }
 
-func userID(ctx context.Context, svc *identitystore.Service, in *input) (any, error) {
+func userID(ctx context.Context, svc *store, in *input) (any, error) {
 	alt, err := alternate(in)
 	if err != nil {
 		return nil, err
 	}
 	id, err := svc.UserID(ctx, alt)
-	return map[string]any{"IdentityStoreId": svc.Tenant(), "UserId": id}, err
+	return svc.named("User", id), err
 }
 
-func groupID(ctx context.Context, svc *identitystore.Service, in *input) (any, error) {
+func groupID(ctx context.Context, svc *store, in *input) (any, error) {
 	alt, err := alternate(in)
 	if err != nil {
 		return nil, err
 	}
 	id, err := svc.GroupID(ctx, alt)
-	return map[string]any{"IdentityStoreId": svc.Tenant(), "GroupId": id}, err
+	return svc.named("Group", id), err
 }
 
 // filters reads the one filter that a list may have.
@@ -184,8 +187,8 @@ func filters(in *input, attribute string) (string, error) {
 	return value, nil
 }
 
-func listUsers(ctx context.Context, svc *identitystore.Service, in *input) (any, error) {
-	rq := in.page()
+func listUsers(ctx context.Context, svc *store, in *input) (any, error) {
+	rq, extensions := in.page(), in.extensions()
 	name, err := filters(in, "userName")
 	if err != nil {
 		return nil, err
@@ -197,7 +200,7 @@ func listUsers(ctx context.Context, svc *identitystore.Service, in *input) (any,
 	}
 	list := make([]any, len(users))
 	for i, u := range users {
-		if list[i], err = userShape(svc, u); err != nil {
+		if list[i], err = userShape(svc, u, extensions); err != nil {
 			return nil, err
 		}
 	}
@@ -212,7 +215,7 @@ func paged(name string, list []any, next string) map[string]any {
 	return out
 }
 
-func createGroup(ctx context.Context, svc *identitystore.Service, in *input) (any, error) {
+func createGroup(ctx context.Context, svc *store, in *input) (any, error) {
 	if err := refuseInner(in, readOnly...); err != nil {
 		return nil, err
 	}
@@ -224,10 +227,10 @@ func createGroup(ctx context.Context, svc *identitystore.Service, in *input) (an
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"IdentityStoreId": svc.Tenant(), "GroupId": out.ID}, nil
+	return svc.written("Group", out.ID, &out.Audit), nil
 }
 
-func describeGroup(ctx context.Context, svc *identitystore.Service, in *input) (any, error) {
+func describeGroup(ctx context.Context, svc *store, in *input) (any, error) {
 	id := in.text("GroupId", true)
 	if in.err != nil {
 		return nil, in.err
@@ -239,17 +242,20 @@ func describeGroup(ctx context.Context, svc *identitystore.Service, in *input) (
 	return groupShape(svc, g)
 }
 
-func updateGroup(ctx context.Context, svc *identitystore.Service, in *input) (any, error) {
+func updateGroup(ctx context.Context, svc *store, in *input) (any, error) {
 	id, revision := in.text("GroupId", true), in.text("Revision", false)
 	ops, err := attributeOperations(in)
 	if err != nil {
 		return nil, err
 	}
-	_, err = svc.UpdateGroup(ctx, author, id, revision, ops...)
-	return nil, err
+	out, err := svc.UpdateGroup(ctx, author, id, revision, ops...)
+	if err != nil {
+		return nil, err
+	}
+	return svc.written("Group", out.ID, &out.Audit), nil
 }
 
-func deleteGroup(ctx context.Context, svc *identitystore.Service, in *input) (any, error) {
+func deleteGroup(ctx context.Context, svc *store, in *input) (any, error) {
 	id, revision := in.text("GroupId", true), in.text("Revision", false)
 	if in.err != nil {
 		return nil, in.err
@@ -257,7 +263,7 @@ func deleteGroup(ctx context.Context, svc *identitystore.Service, in *input) (an
 	return nil, svc.DeleteGroup(ctx, author, id, revision)
 }
 
-func listGroups(ctx context.Context, svc *identitystore.Service, in *input) (any, error) {
+func listGroups(ctx context.Context, svc *store, in *input) (any, error) {
 	rq := in.page()
 	name, err := filters(in, "displayName")
 	if err != nil {
@@ -277,16 +283,16 @@ func listGroups(ctx context.Context, svc *identitystore.Service, in *input) (any
 	return paged("Groups", list, next), nil
 }
 
-func createMembership(ctx context.Context, svc *identitystore.Service, in *input) (any, error) {
+func createMembership(ctx context.Context, svc *store, in *input) (any, error) {
 	group, user := in.text("GroupId", true), in.member()
 	if in.err != nil {
 		return nil, in.err
 	}
 	m, err := svc.CreateGroupMembership(ctx, author, group, user)
-	return map[string]any{"IdentityStoreId": svc.Tenant(), "MembershipId": m.ID}, err
+	return svc.named("Membership", m.ID), err
 }
 
-func describeMembership(ctx context.Context, svc *identitystore.Service, in *input) (any, error) {
+func describeMembership(ctx context.Context, svc *store, in *input) (any, error) {
 	id := in.text("MembershipId", true)
 	if in.err != nil {
 		return nil, in.err
@@ -295,7 +301,7 @@ func describeMembership(ctx context.Context, svc *identitystore.Service, in *inp
 	return membershipShape(svc, m), err
 }
 
-func deleteMembership(ctx context.Context, svc *identitystore.Service, in *input) (any, error) {
+func deleteMembership(ctx context.Context, svc *store, in *input) (any, error) {
 	id := in.text("MembershipId", true)
 	if in.err != nil {
 		return nil, in.err
@@ -303,16 +309,16 @@ func deleteMembership(ctx context.Context, svc *identitystore.Service, in *input
 	return nil, svc.DeleteGroupMembership(ctx, author, id)
 }
 
-func membershipID(ctx context.Context, svc *identitystore.Service, in *input) (any, error) {
+func membershipID(ctx context.Context, svc *store, in *input) (any, error) {
 	group, user := in.text("GroupId", true), in.member()
 	if in.err != nil {
 		return nil, in.err
 	}
 	id, err := svc.GroupMembershipID(ctx, group, user)
-	return map[string]any{"IdentityStoreId": svc.Tenant(), "MembershipId": id}, err
+	return svc.named("Membership", id), err
 }
 
-func listMemberships(ctx context.Context, svc *identitystore.Service, in *input) (any, error) {
+func listMemberships(ctx context.Context, svc *store, in *input) (any, error) {
 	rq, group := in.page(), in.text("GroupId", true)
 	if in.err != nil {
 		return nil, in.err
@@ -321,7 +327,7 @@ func listMemberships(ctx context.Context, svc *identitystore.Service, in *input)
 	return memberships(svc, ms, next), err
 }
 
-func listForMember(ctx context.Context, svc *identitystore.Service, in *input) (any, error) {
+func listForMember(ctx context.Context, svc *store, in *input) (any, error) {
 	rq, user := in.page(), in.member()
 	if in.err != nil {
 		return nil, in.err
@@ -330,7 +336,7 @@ func listForMember(ctx context.Context, svc *identitystore.Service, in *input) (
 	return memberships(svc, ms, next), err
 }
 
-func isMember(ctx context.Context, svc *identitystore.Service, in *input) (any, error) {
+func isMember(ctx context.Context, svc *store, in *input) (any, error) {
 	user := in.member()
 	var ids []string
 	for _, e := range in.list("GroupIds") {

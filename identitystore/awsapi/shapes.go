@@ -2,6 +2,8 @@ package awsapi
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,7 +99,7 @@ func renamed(v any, from, to string) any {
 	return out
 }
 
-func shape(svc *identitystore.Service, record any, a *identitystore.Audit, idName string) (map[string]any, error) {
+func shape(svc *store, record any, a *identitystore.Audit, idName string) (map[string]any, error) {
 	raw, err := json.Marshal(record)
 	if err != nil {
 		return nil, err
@@ -112,7 +114,8 @@ func shape(svc *identitystore.Service, record any, a *identitystore.Audit, idNam
 	out, _ := upper(doc).(map[string]any)
 	out[idName] = out["Id"]
 	delete(out, "Id")
-	out["IdentityStoreId"], out["Revision"] = svc.Tenant(), a.Revision()
+	id, _ := out[idName].(string)
+	maps.Copy(out, svc.written(strings.TrimSuffix(idName, "Id"), id, a))
 	out["CreatedAt"], out["UpdatedAt"] = seconds(a.CreatedAt), seconds(a.UpdatedAt)
 	return out, nil
 }
@@ -120,21 +123,32 @@ func shape(svc *identitystore.Service, record any, a *identitystore.Audit, idNam
 // seconds is the timestamp of the JSON protocol: seconds since 1970.
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
-func userShape(svc *identitystore.Service, u *identitystore.User) (any, error) {
-	return shape(svc, u, &u.Audit, "UserId")
+// userShape shows a user with those extensions that the request names.
+func userShape(svc *store, u *identitystore.User, extensions []string) (any, error) {
+	out, err := shape(svc, u, &u.Audit, "UserId")
+	if err != nil {
+		return nil, err
+	}
+	all, _ := out["Extensions"].(map[string]any)
+	maps.DeleteFunc(all, func(name string, _ any) bool { return !slices.Contains(extensions, name) })
+	if len(all) == 0 {
+		delete(out, "Extensions")
+	}
+	return out, nil
 }
 
-func groupShape(svc *identitystore.Service, g *identitystore.Group) (any, error) {
+func groupShape(svc *store, g *identitystore.Group) (any, error) {
 	return shape(svc, g, &g.Audit, "GroupId")
 }
 
-func membershipShape(svc *identitystore.Service, m identitystore.Membership) map[string]any {
-	return map[string]any{
-		"IdentityStoreId": svc.Tenant(), "MembershipId": m.ID, "GroupId": m.GroupID, "MemberId": map[string]any{"UserId": m.UserID}, "CreatedAt": seconds(m.CreatedAt),
-	}
+func membershipShape(svc *store, m identitystore.Membership) map[string]any {
+	out := svc.named("Membership", m.ID)
+	out["GroupId"], out["MemberId"] = m.GroupID, map[string]any{"UserId": m.UserID}
+	out["CreatedAt"], out["UpdatedAt"] = seconds(m.CreatedAt), seconds(m.CreatedAt) // a membership does not change
+	return out
 }
 
-func memberships(svc *identitystore.Service, ms []identitystore.Membership, next string) map[string]any {
+func memberships(svc *store, ms []identitystore.Membership, next string) map[string]any {
 	list := make([]any, len(ms))
 	for i, m := range ms {
 		list[i] = membershipShape(svc, m)
