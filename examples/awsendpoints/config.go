@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/adfedkit/adfedkit/permissionset"
@@ -41,23 +44,56 @@ type endpoints struct {
 
 const tokenLife = 8 * time.Hour
 
+// read reads the configuration. A member that is not known is refused, but inside of the organization's objects, which
+// may be those of a newer version: there it is ignored with a warning, as permcheck does.
+func read(text []byte, stderr io.Writer) (*endpoints, *permissionset.Organization, error) {
+	res, err := permissionset.ReadOrganization(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, p := range res.Errors {
+		if p.Code == "type" {
+			return nil, nil, fmt.Errorf("%s: %s", p.Path, p.Message)
+		}
+	}
+	for _, p := range res.Warnings {
+		if strings.Count(p.Path, "/") == 1 {
+			return nil, nil, fmt.Errorf("%s: unknown member", p.Path)
+		}
+		_, _ = fmt.Fprintf(stderr, "awsendpoints: warning: %s: %s\n", p.Path, p.Message)
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(text, &all); err != nil {
+		return nil, nil, err
+	}
+	for name := range all {
+		switch name {
+		case "partition", "region", "identityStoreId", "clockSkew", "samlProviders", "roles", "portalTokens":
+		default:
+			delete(all, name) // the organization's
+		}
+	}
+	own, err := json.Marshal(all)
+	if err != nil {
+		return nil, nil, err
+	}
+	var cfg endpoints
+	dec := json.NewDecoder(bytes.NewReader(own))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&cfg); err != nil {
+		return nil, nil, err
+	}
+	return &cfg, &res.Organization, nil
+}
+
 // load reads the configuration and builds the server; every error means that nothing is served.
-func load(name string, now func() time.Time, logger *slog.Logger) (http.Handler, error) {
+func load(name string, now func() time.Time, logger *slog.Logger, stderr io.Writer) (http.Handler, error) {
 	text, err := os.ReadFile(name) //nolint:gosec // the file that the user names
 	if err != nil {
 		return nil, err
 	}
-	res, err := permissionset.ReadOrganization(text)
+	cfg, org, err := read(text, stderr)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	for _, p := range res.Errors {
-		if p.Code == "type" {
-			return nil, fmt.Errorf("%s: %s: %s", name, p.Path, p.Message)
-		}
-	}
-	var cfg endpoints
-	if err := json.Unmarshal(text, &cfg); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	part := sts.Partition(cfg.Partition)
@@ -69,7 +105,7 @@ func load(name string, now func() time.Time, logger *slog.Logger) (http.Handler,
 	if err := cfg.fill(&stsConfig, filepath.Dir(name), now); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if stsConfig.Extra, err = identityStore(&res.Organization, cfg.StoreID, now, logger); err != nil {
+	if stsConfig.Extra, err = identityStore(org, cfg, now, logger); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	stsHandler, err := sts.NewHandler(stsConfig)
@@ -80,7 +116,7 @@ func load(name string, now func() time.Time, logger *slog.Logger) (http.Handler,
 	if err != nil {
 		return nil, err
 	}
-	grants := permissionset.NewGrants(res.Organization, permissionset.AccessConfig{Now: now})
+	grants := permissionset.NewGrants(*org, permissionset.AccessConfig{Now: now})
 	tokens, err := cfg.tokens(grants, now)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -15,10 +16,8 @@ import (
 const defaultStoreID = "d-1234567890"
 
 // identityStore serves the users and groups of the organization, under their ids there, over the identity store API.
-func identityStore(org *permissionset.Organization, storeID string, now func() time.Time, logger *slog.Logger) (http.Handler, error) {
-	if storeID == "" {
-		storeID = defaultStoreID
-	}
+func identityStore(org *permissionset.Organization, c *endpoints, now func() time.Time, logger *slog.Logger) (http.Handler, error) {
+	storeID := cmp.Or(c.StoreID, defaultStoreID)
 	ctx := context.Background()
 	cfg := identitystore.Config{Store: new(identitystore.Memory), Tenant: storeID, Limits: identitystore.LimitsWide(), Now: now, Logger: logger}
 	wide, err := identitystore.Open(ctx, cfg)
@@ -34,7 +33,7 @@ func identityStore(org *permissionset.Organization, storeID string, now func() t
 	if err != nil {
 		return nil, err
 	}
-	return awsapi.NewHandler(awsapi.Config{Stores: []*identitystore.Service{svc}, Logger: logger})
+	return awsapi.NewHandler(awsapi.Config{Stores: []*identitystore.Service{svc}, Logger: logger, Partition: c.Partition})
 }
 
 // once says whether neither the id nor the name was there before: what an organization names twice counts once, as it

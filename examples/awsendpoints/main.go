@@ -1,5 +1,6 @@
-// Command awsendpoints serves STS (AssumeRoleWithSAML, GetCallerIdentity), the federation endpoint of the console sign-in
-// and the access-portal API on one address, for tests and labs. Real AWS does not accept the credentials it issues.
+// Command awsendpoints serves STS (AssumeRoleWithSAML, GetCallerIdentity), the federation endpoint of the console
+// sign-in, the access-portal API and the identity store API on one address, for tests and labs. Real AWS does not accept
+// the credentials it issues.
 package main
 
 import (
@@ -35,7 +36,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	config := fs.String("config", "", "ENDPOINTS.json: an organization with SAML providers, roles and portal tokens")
 	fs.Usage = func() {
 		_, _ = fmt.Fprint(stderr, "usage: awsendpoints [-addr 127.0.0.1:0] -config ENDPOINTS.json\n\n"+
-			"Serves STS at /, the federation endpoint at /federation, and the access-portal API.\n"+
+			"Serves STS and the identity store API at /, the federation endpoint at /federation, and the access-portal API.\n"+
 			"Prints \"listening on URL\" and ends on SIGINT or SIGTERM. exit: 0 ended, 2 bad usage or configuration, 3 the address cannot be used\n\n")
 		fs.PrintDefaults()
 	}
@@ -50,7 +51,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		return exitUsage
 	}
 	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	handler, err := load(*config, time.Now, logger) //nolint:contextcheck // it fills memory and waits for nothing
+	handler, err := load(*config, time.Now, logger, stderr) //nolint:contextcheck // it fills memory and waits for nothing
 	if err != nil {
 		_, _ = fmt.Fprintf(stderr, "awsendpoints: %v\n", err)
 		return exitUsage

@@ -71,6 +71,9 @@ func TestBrokenConfigurations(t *testing.T) {
 		"no trust":                role(`"roleId":"x"`), "trust invalid": role(`"trustPolicy":{}`), "duration": role(trust + `,"maxSessionDuration":60`),
 		"role ARN": `{"roles":[{"arn":"x",` + trust + `}]}`, "token user": `{"portalTokens":[{"token":"x","user":"nobody"}]}`,
 		"empty token": `{"users":[{"id":"u","userName":"a"}],"portalTokens":[{"token":"","user":"a"}]}`, "token time": `{"portalTokens":[{"token":"x","expiresAt":"soon"}]}`,
+		"unknown member": `{"samlProvider":[]}`, "another case": `{"Partition":"aws"}`, "unknown member of a role": role(trust + `,"maxDuration":3600`),
+		"unknown member of a provider": `{"samlProviders":[{"arn":"x","metadataFile":"m","skew":"1s"}]}`, "unknown member of a token": `{"users":[{"id":"u","userName":"a"}],"portalTokens":[{"token":"x","user":"a","expires":"2020-01-01T00:00:00Z"}]}`,
+		"store id": `{"identityStoreId":"x"}`, "store id, type": `{"identityStoreId":7}`,
 	} {
 		var stderr bytes.Buffer
 		require.Equal(t, exitUsage, run(t.Context(), []string{"-config", write(t, text)}, &stderr), name)
@@ -82,6 +85,15 @@ func TestBrokenConfigurations(t *testing.T) {
 	}
 	require.Zero(t, run(t.Context(), []string{"-h"}, &stderr))
 	require.Equal(t, exitFailed, run(t.Context(), []string{"-addr", "256.0.0.1:0", "-config", write(t, `{}`)}, &stderr))
-	_, err := load(write(t, role(trust+`,"maxSessionDuration":43200`)), time.Now, slog.New(slog.DiscardHandler))
+	_, err := load(write(t, role(trust+`,"maxSessionDuration":43200`)), time.Now, slog.New(slog.DiscardHandler), &stderr)
 	require.NoError(t, err)
+}
+
+// TestOrganizationOfANewerVersion: what the organization's objects have in addition is told, and ignored.
+func TestOrganizationOfANewerVersion(t *testing.T) {
+	t.Parallel()
+	var stderr bytes.Buffer
+	_, err := load(write(t, `{"identityStoreId":"d-1234567890","users":[{"id":"u","userName":"a","nickName":"n"}]}`), time.Now, slog.New(slog.DiscardHandler), &stderr)
+	require.NoError(t, err)
+	require.Equal(t, "awsendpoints: warning: /users/0/nickName: unknown member is ignored\n", stderr.String())
 }
