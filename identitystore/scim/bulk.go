@@ -22,9 +22,17 @@ type bulkOp struct {
 	Version string          `json:"version"`
 	Data    json.RawMessage `json:"data"`
 
-	done   bool
-	answer map[string]any
-	failed bool
+	refs    []string // bulkIds that data and path name
+	visited bool
+	done    bool
+	answer  map[string]any
+	failed  bool
+}
+
+// repair is what remains to be done for a group that was created before one of its members was.
+type repair struct {
+	op      *bulkOp
+	members []any
 }
 
 // bulkRun is a bulk request being executed (RFC 7644 section 3.7).
@@ -35,6 +43,7 @@ type bulkRun struct {
 	byID map[string]*bulkOp
 	ids  map[string]string // bulkId -> id
 	left int               // failures that are still allowed; -1 is any number
+	open []repair
 }
 
 var bulkRef = regexp.MustCompile(`bulkId:([^"\\/\s\]]+)`)
@@ -55,7 +64,7 @@ func (h *Handler) bulk(ctx context.Context, rq *request) (*response, error) { //
 		return nil, badSyntax("Operations is missing, empty or no list of operations")
 	}
 	if len(doc.Operations) > h.cfg.Limits.BulkOps {
-		return nil, refuse(http.StatusRequestEntityTooLarge, "", "the request has more than "+strconv.Itoa(h.cfg.Limits.BulkOps)+" operations")
+		return nil, h.tooManyOperations()
 	}
 	b := &bulkRun{h: h, rq: rq, ops: doc.Operations, byID: map[string]*bulkOp{}, ids: map[string]string{}, left: -1}
 	if doc.FailOnErrors != nil {
@@ -76,6 +85,7 @@ func (h *Handler) bulk(ctx context.Context, rq *request) (*response, error) { //
 		if op.BulkID != "" && strings.EqualFold(op.Method, http.MethodPost) {
 			b.byID[op.BulkID] = op
 		}
+		op.refs = bulkRefs(op.Path + " " + string(op.Data))
 	}
 	b.run(ctx)
 	answers := []any{}
@@ -87,54 +97,57 @@ func (h *Handler) bulk(ctx context.Context, rq *request) (*response, error) { //
 	return &response{status: http.StatusOK, body: map[string]any{"schemas": []string{urnBulkAnswer}, "Operations": answers}}, nil
 }
 
-// run executes in document order, except that what an operation refers to comes first.
+// run executes in document order, except that what an operation refers to comes first. Its work grows with the number
+// of references.
 func (b *bulkRun) run(ctx context.Context) {
-	waiting := b.ops
-	for len(waiting) > 0 && b.left != 0 && ctx.Err() == nil {
-		var later []*bulkOp
-		for _, op := range waiting {
-			switch {
-			case b.left == 0 || ctx.Err() != nil:
-				return
-			case op.done: // executed with a cycle
-			case b.ready(op):
-				b.execute(ctx, op)
-			default:
-				later = append(later, op)
-			}
-		}
-		if len(later) == len(waiting) {
-			b.circle(ctx, later[0])
-			later = later[1:]
-		}
-		waiting = later
+	for _, op := range b.ops {
+		b.visit(ctx, op)
+	}
+	for _, r := range b.open {
+		b.repair(ctx, r)
 	}
 }
 
-func (b *bulkRun) refs(op *bulkOp) []string {
+func (b *bulkRun) visit(ctx context.Context, op *bulkOp) {
+	if op.visited || b.over(ctx) {
+		return
+	}
+	op.visited = true
+	for _, id := range op.refs {
+		if target := b.byID[id]; target != nil {
+			b.visit(ctx, target)
+		}
+	}
+	switch {
+	case b.over(ctx):
+	case b.pending(op.refs):
+		b.circle(ctx, op)
+	default:
+		b.execute(ctx, op)
+	}
+}
+
+func (b *bulkRun) over(ctx context.Context) bool { return b.left == 0 || ctx.Err() != nil }
+
+func bulkRefs(s string) []string {
 	var out []string
-	for _, m := range bulkRef.FindAllStringSubmatch(op.Path+" "+string(op.Data), -1) {
+	for _, m := range bulkRef.FindAllStringSubmatch(s, -1) {
 		out = append(out, m[1])
 	}
 	return out
 }
 
-// ready reports whether everything that the operation refers to is known, or will never be.
-func (b *bulkRun) ready(op *bulkOp) bool {
-	for _, id := range b.refs(op) {
-		if target := b.byID[id]; target != nil && !target.done {
-			return false
-		}
-	}
-	return true
+// pending reports whether one of the operations has not been executed yet.
+func (b *bulkRun) pending(refs []string) bool {
+	return slices.ContainsFunc(refs, func(id string) bool { return b.byID[id] != nil && !b.byID[id].done })
 }
 
-// circle breaks a cycle of groups: the group is created without the members that do not exist yet, and these are added
-// when they do. The later operation is put behind the others.
+// circle breaks a cycle of groups: the group is created without the members that do not exist yet.
 func (b *bulkRun) circle(ctx context.Context, op *bulkOp) {
+	unresolved := refuse(http.StatusConflict, "", "the reference cannot be resolved")
 	var doc map[string]any
 	if !strings.EqualFold(op.Method, http.MethodPost) || json.Unmarshal(op.Data, &doc) != nil {
-		b.finish(op, nil, refuse(http.StatusConflict, "", "the reference cannot be resolved"))
+		b.finish(op, nil, unresolved)
 		return
 	}
 	list, key := scimfilter.Member(doc, "members")
@@ -142,8 +155,7 @@ func (b *bulkRun) circle(ctx context.Context, op *bulkOp) {
 	var now, later []any
 	for _, e := range all {
 		raw, err := json.Marshal(e)
-		pending := err == nil && !b.ready(&bulkOp{Data: raw})
-		if pending {
+		if err == nil && b.pending(bulkRefs(string(raw))) {
 			later = append(later, e)
 		} else {
 			now = append(now, e)
@@ -151,55 +163,31 @@ func (b *bulkRun) circle(ctx context.Context, op *bulkOp) {
 	}
 	doc[key] = now
 	raw, err := json.Marshal(doc)
-	if err != nil || len(later) == 0 || !b.ready(&bulkOp{Data: raw}) {
-		b.finish(op, nil, refuse(http.StatusConflict, "", "the reference cannot be resolved"))
+	if err != nil || len(later) == 0 || b.pending(bulkRefs(string(raw))) {
+		b.finish(op, nil, unresolved)
 		return
 	}
-	whole := op.Data
-	op.Data = raw
+	op.Data, op.refs = raw, bulkRefs(op.Path+" "+string(raw))
 	b.execute(ctx, op)
-	op.Data = whole
-	if op.failed {
-		return
+	if !op.failed {
+		b.open = append(b.open, repair{op, later})
 	}
-	patch := &bulkOp{Method: http.MethodPatch, Path: "/Groups/" + b.ids[op.BulkID]}
-	b.complete(ctx, op, patch, later)
 }
 
-// complete runs what the cycle needs, then adds the members that were left out.
-func (b *bulkRun) complete(ctx context.Context, op, patch *bulkOp, later []any) {
+// repair adds the members that were left out.
+func (b *bulkRun) repair(ctx context.Context, r repair) {
 	raw, err := json.Marshal(map[string]any{
 		"schemas":    []string{"urn:ietf:params:scim:api:messages:2.0:PatchOp"},
-		"Operations": []any{map[string]any{"op": "add", "path": "members", "value": later}},
+		"Operations": []any{map[string]any{"op": "add", "path": "members", "value": r.members}},
 	})
 	if err != nil {
 		return
 	}
-	patch.Data = raw
-	for range b.ops { // each round finishes at least one operation of the cycle, or ends
-		progress := false
-		for _, id := range b.refs(patch) {
-			target := b.byID[id]
-			if target == nil || target.done || b.left == 0 {
-				continue
-			}
-			progress = true
-			if b.ready(target) {
-				b.execute(ctx, target)
-			} else {
-				b.circle(ctx, target)
-			}
-		}
-		if !progress {
-			break
-		}
-	}
-	res, err := b.do(ctx, patch)
+	res, err := b.do(ctx, &bulkOp{Method: http.MethodPatch, Path: "/Groups/" + b.ids[r.op.BulkID], Data: raw, refs: bulkRefs(string(raw))})
 	if err != nil {
-		op.failed = true
-		b.finish(op, nil, err)
-	} else if op.answer != nil && res.version != "" {
-		op.answer["version"] = res.version
+		b.finish(r.op, nil, err)
+	} else if res.version != "" {
+		r.op.answer["version"] = res.version
 	}
 }
 
@@ -218,7 +206,7 @@ func (b *bulkRun) do(ctx context.Context, op *bulkOp) (*response, error) {
 	if method == http.MethodPost && op.BulkID == "" {
 		return nil, badSyntax("POST needs a bulkId")
 	}
-	for _, id := range b.refs(op) {
+	for _, id := range op.refs {
 		if b.ids[id] == "" {
 			return nil, refuse(http.StatusConflict, "invalidValue", "a bulkId reference cannot be resolved")
 		}

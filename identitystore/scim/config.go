@@ -104,7 +104,7 @@ type Limits struct {
 	Body       int64 // bytes; 0 means 4 MiB
 	Page       int   // largest page; 0 means 1000, profile AWS 100
 	Default    int   // page without count; 0 means 100
-	BulkOps    int   // 0 means 2000
+	BulkOps    int   // operations of a bulk or PATCH request; 0 means 2000
 	RatePerSec int   // requests per second and tenant; 0 means no limit
 	Burst      int   // requests at once; 0 means RatePerSec
 }

@@ -74,22 +74,22 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (*response, erro
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			err = refuse(http.StatusUnauthorized, "", "a valid bearer token is required")
 		}
-		h.drain(r)
+		h.drain(r, h.cfg.Limits.Body)
 		return nil, err
 	}
 	if d := h.rate.wait(svc.Tenant(), h.cfg.Now(), h.cfg.Limits.RatePerSec, h.cfg.Limits.Burst); d > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(d.Seconds()))))
-		h.drain(r)
+		h.drain(r, h.cfg.Limits.Body)
 		return nil, refuse(http.StatusTooManyRequests, "", "too many requests")
 	}
 	path, ok := strings.CutPrefix(r.URL.Path, h.prefix)
 	if !ok {
-		h.drain(r)
+		h.drain(r, h.cfg.Limits.Body)
 		return nil, refuse(http.StatusNotFound, "", "no such endpoint")
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		h.drain(r)
+		h.drain(r, h.cfg.Limits.Body)
 		return nil, badValue("the query cannot be decoded")
 	}
 	body, err := h.body(r)
@@ -125,7 +125,7 @@ func (h *Handler) body(r *http.Request) ([]byte, error) {
 		return nil, nil
 	}
 	if r.ContentLength > h.cfg.Limits.Body {
-		h.drain(r)
+		h.drain(r, maxDrain)
 		return nil, refuse(http.StatusRequestEntityTooLarge, "", "the request is too long")
 	}
 	raw, err := io.ReadAll(io.LimitReader(r.Body, h.cfg.Limits.Body+1))
@@ -133,7 +133,7 @@ func (h *Handler) body(r *http.Request) ([]byte, error) {
 		return nil, badSyntax("the request could not be read")
 	}
 	if int64(len(raw)) > h.cfg.Limits.Body {
-		h.drain(r)
+		h.drain(r, maxDrain)
 		return nil, refuse(http.StatusRequestEntityTooLarge, "", "the request is too long")
 	}
 	if ct := r.Header.Get("Content-Type"); ct != "" && len(raw) > 0 {
@@ -149,11 +149,12 @@ func (h *Handler) body(r *http.Request) ([]byte, error) {
 }
 
 // drain reads and forgets the rest of a body: closing the connection at once would keep the client from the answer.
-func (h *Handler) drain(r *http.Request) {
+// Strangers get less patience than those who may send something.
+func (h *Handler) drain(r *http.Request, limit int64) {
 	if r.Header.Get("Expect") != "" && r.ContentLength > h.cfg.Limits.Body {
 		return // nothing was sent yet
 	}
-	_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
+	_, _ = io.CopyN(io.Discard, r.Body, limit)
 }
 
 func (h *Handler) write(w http.ResponseWriter, res *response) {

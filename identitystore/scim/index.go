@@ -21,20 +21,7 @@ func (q *query) indexed(ctx context.Context, e scimfilter.Expr) ([]record, bool,
 	case *scimfilter.And:
 		return q.narrowest(ctx, scimfilter.Conjuncts(x))
 	case *scimfilter.Or:
-		left, ok, err := q.indexed(ctx, x.Left)
-		if err != nil || !ok {
-			return nil, false, err
-		}
-		right, ok, err := q.indexed(ctx, x.Right)
-		if err != nil || !ok {
-			return nil, false, err
-		}
-		have := map[identitystore.Key]bool{}
-		return slices.DeleteFunc(slices.Concat(left, right), func(r record) bool {
-			again := have[r.key()]
-			have[r.key()] = true
-			return again
-		}), true, nil
+		return q.either(ctx, x)
 	case *scimfilter.Compare:
 		value, isText := x.Value.(string)
 		if x.Op != "eq" || !isText || !q.core(x.Path) {
@@ -50,6 +37,24 @@ func (q *query) indexed(ctx context.Context, e scimfilter.Expr) ([]record, bool,
 	case *scimfilter.Not, *scimfilter.Present:
 	}
 	return nil, false, nil
+}
+
+// either needs an index on both sides.
+func (q *query) either(ctx context.Context, x *scimfilter.Or) ([]record, bool, error) {
+	left, ok, err := q.indexed(ctx, x.Left)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	right, ok, err := q.indexed(ctx, x.Right)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	have := map[identitystore.Key]bool{}
+	return slices.DeleteFunc(slices.Concat(left, right), func(r record) bool {
+		again := have[r.key()]
+		have[r.key()] = true
+		return again
+	}), true, nil
 }
 
 func (q *query) core(p scimfilter.Path) bool {

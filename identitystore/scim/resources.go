@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/adfedkit/adfedkit/identitystore"
@@ -305,10 +306,16 @@ func (h *Handler) patch(ctx context.Context, rq *request, t resourceType, id str
 	if err != nil {
 		return nil, err
 	}
+	if len(ops) > h.cfg.Limits.BulkOps {
+		return nil, h.tooManyOperations()
+	}
 	opt := scimpatch.Options{Mode: h.cfg.Mode, IgnoreUnknownPaths: h.cfg.IgnoreUnknownPaths}
 	steps, ignored, err := scimpatch.Steps(t.schema(), ops, opt)
 	if err != nil {
 		return nil, err
+	}
+	if len(steps) > h.cfg.Limits.BulkOps { // a value without a path holds many
+		return nil, h.tooManyOperations()
 	}
 	h.logIgnored(ctx, ignored)
 	if h.cfg.Profile == AWS {
@@ -338,6 +345,10 @@ func (h *Handler) patch(ctx context.Context, rq *request, t resourceType, id str
 		}
 		return next, touched, h.check(t, next)
 	})
+}
+
+func (h *Handler) tooManyOperations() error {
+	return refuse(http.StatusRequestEntityTooLarge, "", "the request has more than "+strconv.Itoa(h.cfg.Limits.BulkOps)+" operations")
 }
 
 // changer computes the resource after a change; touched says that the members changed.

@@ -176,6 +176,11 @@ func (p *parser) attribute(depth int) (Expr, error) {
 		}
 		path.Filter = x
 	}
+	return p.operation(path)
+}
+
+// operation reads what stands behind an attribute.
+func (p *parser) operation(path Path) (Expr, error) {
 	if p.i >= len(p.s) || p.s[p.i] != ' ' {
 		return nil, p.fail("an operator is expected")
 	}

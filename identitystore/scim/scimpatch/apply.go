@@ -46,6 +46,37 @@ type applier struct {
 	schema *scimfilter.Schema
 	mode   Mode
 	doc    map[string]any
+	work   int
+}
+
+// maxWork bounds what one request compares: bytes of elements times the conditions that are held against them. It is
+// about a second, and far from what clients ask.
+const maxWork = 64 << 20
+
+// spend refuses requests whose comparisons would take long: many elements against many, or against many conditions.
+func (a *applier) spend(n int) error {
+	if a.work += n; a.work > maxWork {
+		return refuse(invalidValue, "the request compares too many elements")
+	}
+	return nil
+}
+
+// weight is roughly the size of decoded JSON.
+func weight(v any) int {
+	n := 16
+	switch x := v.(type) {
+	case string:
+		n += len(x)
+	case []any:
+		for _, e := range x {
+			n += weight(e)
+		}
+	case map[string]any:
+		for k, e := range x {
+			n += len(k) + weight(e)
+		}
+	}
+	return n
 }
 
 func (a *applier) step(st *Step) error {
@@ -174,14 +205,46 @@ func (t *target) set() error {
 	if !isList && v != nil {
 		add = []any{v}
 	}
+	list, err = t.extend(list, add)
+	t.put(list)
+	return err
+}
+
+// extend appends the elements that are not there yet: members are the same with the same value, others with all they
+// have.
+func (t *target) extend(list, add []any) ([]any, error) {
+	if strings.EqualFold(t.step.attr.Name, "members") {
+		have := map[any]bool{}
+		for _, e := range list {
+			have[memberValue(e)] = true
+		}
+		for _, e := range add {
+			if v := memberValue(e); v == nil || !have[v] {
+				have[v] = true
+				list = append(list, e)
+			}
+		}
+		return list, nil
+	}
 	for _, e := range add {
-		if !slices.ContainsFunc(list, func(o any) bool { return t.sameElement(o, e) }) {
+		if err := t.spend(len(list) * 16); err != nil {
+			return nil, err
+		}
+		if !contains(list, e) {
 			list = append(list, e)
 			onePrimary(list, len(list)-1)
 		}
 	}
-	t.put(list)
-	return nil
+	return list, nil
+}
+
+func memberValue(e any) any {
+	m, _ := e.(map[string]any)
+	v, _ := m["value"].(string)
+	if v == "" {
+		return nil
+	}
+	return v
 }
 
 // dropNulls unassigns the parts that the value gives as null.
@@ -207,16 +270,6 @@ func onePrimary(list []any, at int) {
 	}
 }
 
-// sameElement compares members by value, others by all they have.
-func (t *target) sameElement(a, b any) bool {
-	if strings.EqualFold(t.step.attr.Name, "members") {
-		x, okX := a.(map[string]any)
-		y, okY := b.(map[string]any)
-		return okX && okY && x["value"] == y["value"]
-	}
-	return reflect.DeepEqual(a, b)
-}
-
 // remove takes away the attribute, or the elements that the value names. An empty list names none.
 func (t *target) remove() error {
 	if t.step.Op != "remove" || !t.step.HasValue || t.step.Value == nil || !t.multi() {
@@ -231,6 +284,17 @@ func (t *target) remove() error {
 		}
 		l, _ := n.([]any)
 		gone = append(gone, l...)
+	}
+	if strings.EqualFold(t.step.attr.Name, "members") {
+		names := map[any]bool{}
+		for _, g := range gone {
+			names[memberValue(g)] = true
+		}
+		t.put(slices.DeleteFunc(t.list(), func(e any) bool { v := memberValue(e); return v != nil && names[v] }))
+		return nil
+	}
+	if err := t.spend(len(gone) * len(t.list()) * 16); err != nil {
+		return err
 	}
 	t.put(slices.DeleteFunc(t.list(), func(e any) bool {
 		return slices.ContainsFunc(gone, func(g any) bool { return covers(g, e) })
@@ -363,6 +427,11 @@ func (t *target) filtered(remove bool) error {
 	st := t.step
 	match := func(e any) bool { return scimfilter.EvalElement(st.Path.Filter, st.attr, e) }
 	list := t.list()
+	conditions := 0
+	scimfilter.Walk(st.Path.Filter, func(scimfilter.Expr) { conditions++ })
+	if err := t.spend(2 * conditions * weight(list)); err != nil {
+		return err
+	}
 	found := slices.ContainsFunc(list, match)
 	if !found && (remove || scimfilter.Unassigned(st.Value)) {
 		if t.mode == Strict && st.Op != "add" {

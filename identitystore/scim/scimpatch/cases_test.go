@@ -2,7 +2,6 @@ package scimpatch_test
 
 import (
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -148,7 +147,7 @@ func outcome(t *testing.T, c patchCase) string {
 	if err != nil {
 		require.Nil(t, got)
 		var e *scimpatch.Error
-		require.True(t, errors.As(err, &e))
+		require.ErrorAs(t, err, &e)
 		if want := recorded(t, c); want == "refused" {
 			return want
 		}
