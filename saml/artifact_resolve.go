@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/beevik/etree"
-
 	"github.com/adfedkit/adfedkit/internal/xmlgate"
 )
 
@@ -93,31 +91,20 @@ func (idp *IdentityProvider) AnswerArtifact(ctx context.Context, envelope []byte
 }
 
 func (idp *IdentityProvider) artifactResponse(inResponseTo string, message []byte) ([]byte, error) {
-	var inner *etree.Element
+	var inner []byte
 	if message != nil {
-		if _, err := parseXML(message, xmlgate.Limits{}); err != nil { // the store may be anybody's
+		stored, err := parseXML(message, xmlgate.Limits{}) // the store may be anybody's
+		if err != nil {
 			return nil, err
 		}
-		doc := etree.NewDocument()
-		if err := doc.ReadFromBytes(message); err != nil {
-			return nil, err
-		}
-		inner = doc.Root()
+		inner = []byte(stored.Root().Raw())
 	}
-	w := &markup{}
+	w := &markup{foreign: true} // the message inside declares again what is declared out here
 	w.open("samlp:ArtifactResponse", attr{"ID", newID()}, attr{"Version", "2.0"}, attr{"IssueInstant", instant(idp.cfg.Now())},
 		attr{"InResponseTo", inResponseTo}).leaf("saml:Issuer", idp.cfg.EntityID)
 	writeStatus(w, StatusSuccess, "", "")
-	el, err := w.add(inner).close().element()
-	if err != nil {
-		return nil, err
-	}
-	sig, err := idp.signing.Enveloped(el, typePrefixes) // the message inside declares again what is declared out here
-	if err != nil {
-		return nil, err
-	}
-	el.InsertChildAt(1, sig)
-	doc, err := serialise(el)
+	w.add(inner).close()
+	doc, err := w.signedAt(idp.signing, w.first, typePrefixes)
 	if err != nil {
 		return nil, err
 	}

@@ -3,8 +3,6 @@ package saml
 import (
 	"errors"
 
-	"github.com/beevik/etree"
-
 	"github.com/adfedkit/adfedkit/internal/xmlgate"
 )
 
@@ -31,11 +29,7 @@ func writeExtensions(w *markup, list []string) error {
 		if err != nil {
 			return err
 		}
-		ext := etree.NewDocument() // the canonical form of what passed the gate
-		if err := ext.ReadFromBytes(c); err != nil {
-			return err
-		}
-		w.add(ext.Root())
+		w.add(c)
 	}
 	w.close()
 	return nil

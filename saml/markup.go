@@ -7,11 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
-
-	"github.com/beevik/etree"
 
 	"github.com/adfedkit/adfedkit/internal/xmldsig"
+	"github.com/adfedkit/adfedkit/internal/xmlgate"
 )
 
 // Namespaces of the messages that are built, by the prefix that the writer uses for them.
@@ -55,13 +53,23 @@ func namespaceOf(prefix string) string {
 	return ""
 }
 
-// markup builds an element tree that is in exclusive canonical form from the start
-// (http://www.w3.org/2001/10/xml-exc-c14n#): a namespace is declared on the first element that uses its prefix, declarations and
-// attributes are sorted. What is digested is therefore the very text that is sent.
+// markup writes an element in exclusive canonical form from the start (http://www.w3.org/2001/10/xml-exc-c14n#): a namespace is
+// declared on the first element that uses its prefix, declarations and attributes are sorted. What is digested is therefore the very
+// text that is sent.
 type markup struct {
-	root, cur *etree.Element
-	err       error
-	foreign   bool // holds elements of a caller, which may declare again what is declared around them
+	out     []byte
+	names   []openTag // open elements
+	prefix  []string  // declared by them
+	id      string    // of the root
+	start   int       // behind the root's start tag
+	first   int       // behind its first child
+	err     error
+	foreign bool // holds elements of a caller, which may declare again what is declared around them
+}
+
+type openTag struct {
+	name     string
+	declared int // how many prefixes were declared outside
 }
 
 // attr is one attribute; the name carries its prefix.
@@ -69,41 +77,56 @@ type attr struct{ name, value string }
 
 var errCharacter = errors.New("saml: a value holds a character that XML 1.0 cannot carry")
 
-// open starts an element. Attributes with an empty value are left out, as every optional attribute of SAML may be.
+// open starts an element. Attributes with an empty value are left out, as every optional attribute of SAML may be. They are sorted
+// in place.
 func (m *markup) open(name string, attrs ...attr) *markup {
 	return m.openDeclaring(name, nil, attrs...)
 }
 
 // openDeclaring also declares the given prefixes, which the signature then names in its PrefixList.
 func (m *markup) openDeclaring(name string, extra []string, attrs ...attr) *markup {
-	el := etree.NewElement(name)
-	if m.cur == nil {
-		m.root = el
-	} else {
-		m.cur.AddChild(el)
+	root := len(m.names) == 0
+	m.names = append(m.names, openTag{name, len(m.prefix)})
+	m.out = append(append(m.out, '<'), name...)
+	mark := len(m.prefix)
+	m.need(prefixOf(name))
+	for _, p := range extra {
+		m.need(p)
 	}
-	need := append([]string{el.Space}, extra...)
 	for _, a := range attrs {
 		if p := prefixOf(a.name); p != "" && p != "xml" && a.value != "" {
-			need = append(need, p)
+			m.need(p)
 		}
 	}
-	slices.Sort(need)
-	for _, p := range slices.Compact(need) {
-		if !declared(m.cur, p) {
-			el.CreateAttr("xmlns:"+p, namespaceOf(p))
-		}
+	slices.Sort(m.prefix[mark:])
+	for _, p := range m.prefix[mark:] {
+		m.out = append(append(append(m.out, " xmlns:"...), p...), `="`...)
+		m.out = append(append(m.out, namespaceOf(p)...), '"')
 	}
-	attrs = slices.Clone(attrs)
 	slices.SortFunc(attrs, compareAttr)
 	for _, a := range attrs {
-		if a.value != "" {
-			m.check(a.value)
-			el.CreateAttr(a.name, a.value)
+		if a.value == "" {
+			continue
 		}
+		if root && a.name == "ID" {
+			m.id = a.value
+		}
+		m.check(a.value)
+		m.out = append(append(append(m.out, ' '), a.name...), `="`...)
+		m.out = append(xmlgate.AppendEscapedValue(m.out, a.value), '"')
 	}
-	m.cur = el
+	m.out = append(m.out, '>')
+	if root {
+		m.start = len(m.out)
+	}
 	return m
+}
+
+// need declares a prefix unless that was done.
+func (m *markup) need(prefix string) {
+	if !slices.Contains(m.prefix, prefix) {
+		m.prefix = append(m.prefix, prefix)
+	}
 }
 
 // compareAttr sorts by namespace, then local name; attributes without prefix come first (c14n section 2.2).
@@ -130,26 +153,26 @@ func prefixOf(name string) string {
 	return p
 }
 
-func declared(el *etree.Element, prefix string) bool {
-	for ; el != nil; el = el.Parent() {
-		for i := range el.Attr {
-			if el.Attr[i].Space == "xmlns" && el.Attr[i].Key == prefix {
-				return true
-			}
-		}
-	}
-	return false
+// close ends the innermost element.
+func (m *markup) close() *markup {
+	last := m.names[len(m.names)-1]
+	m.names, m.prefix = m.names[:len(m.names)-1], m.prefix[:last.declared]
+	m.out = append(append(append(m.out, "</"...), last.name...), '>')
+	m.child()
+	return m
 }
 
-// close ends the innermost element.
-func (m *markup) close() *markup { m.cur = m.cur.Parent(); return m }
+// child notes the end of the first child of the root.
+func (m *markup) child() {
+	if len(m.names) == 1 && m.first == 0 {
+		m.first = len(m.out)
+	}
+}
 
 // text writes character data.
 func (m *markup) text(s string) *markup {
 	m.check(s)
-	if s != "" {
-		m.cur.CreateText(s)
-	}
+	m.out = xmlgate.AppendEscapedText(m.out, s)
 	return m
 }
 
@@ -159,84 +182,61 @@ func (m *markup) leaf(name, text string, attrs ...attr) *markup {
 }
 
 // add puts a finished element in; nil is nothing.
-func (m *markup) add(el *etree.Element) *markup {
-	if el != nil {
-		m.cur.AddChild(el)
+func (m *markup) add(element []byte) *markup {
+	if len(element) > 0 {
+		m.out = append(m.out, element...)
+		m.child()
 	}
 	return m
 }
 
-// element returns the finished root, or the first error.
-func (m *markup) element() (*etree.Element, error) {
+// bytes returns the finished text, or the first error.
+func (m *markup) bytes() ([]byte, error) {
 	if m.err != nil {
 		return nil, m.err
 	}
-	if m.cur != nil {
+	if len(m.names) > 0 {
 		panic("saml: unbalanced markup") // a bug of this package
 	}
-	return m.root, nil
-}
-
-// bytes returns the finished root as text.
-func (m *markup) bytes() ([]byte, error) {
-	el, err := m.element()
-	if err != nil {
-		return nil, err
-	}
-	return serialise(el)
+	return m.out, nil
 }
 
 // signed returns the finished message, with an enveloped signature after its Issuer unless s is nil.
 func (m *markup) signed(s *xmldsig.Signer) ([]byte, error) {
-	el, err := m.element()
+	if s == nil {
+		return m.bytes()
+	}
+	return m.signedAt(s, m.first, "")
+}
+
+// signedAt puts the signature at that place of the text.
+func (m *markup) signedAt(s *xmldsig.Signer, at int, prefixList string) ([]byte, error) {
+	text, err := m.bytes()
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case s != nil && m.foreign:
-		sig, err := s.Enveloped(el, "")
+	canonical := text
+	if m.foreign {
+		doc, err := parseXML(text, xmlgate.Limits{})
 		if err != nil {
 			return nil, err
 		}
-		el.InsertChildAt(1, sig)
-	case s != nil:
-		if err := signInto(s, el, 1, ""); err != nil {
+		if canonical, err = doc.Root().Canonical(nil, xmlgate.Canonicalization{Exclusive: true, Prefixes: strings.Fields(prefixList)}); err != nil {
 			return nil, err
 		}
 	}
-	return serialise(el)
+	sig, err := s.Enveloped(canonical, m.id, prefixList)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Insert(text, at, sig...), nil
 }
 
 // check notes an error when s holds what XML 1.0 cannot carry (section 2.2); nothing is dropped in silence.
 func (m *markup) check(s string) {
-	for i, r := range s {
-		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF {
-			m.err = errCharacter
-		}
-		if r == utf8.RuneError {
-			if _, n := utf8.DecodeRuneInString(s[i:]); n == 1 {
-				m.err = errCharacter
-			}
-		}
+	if !xmlgate.ValidChars(s) {
+		m.err = errCharacter
 	}
-}
-
-// serialise writes el in canonical form. It is called once for each message, after the last change.
-func serialise(el *etree.Element) ([]byte, error) {
-	doc := etree.NewDocument()
-	doc.WriteSettings = etree.WriteSettings{CanonicalEndTags: true, CanonicalText: true, CanonicalAttrVal: true}
-	doc.SetRoot(el)
-	return doc.WriteToBytes()
-}
-
-// signInto signs el, a finished tree of markup, and puts the signature in as child number at.
-func signInto(s *xmldsig.Signer, el *etree.Element, at int, prefixList string) error {
-	sig, err := s.EnvelopedCanonical(el, prefixList)
-	if err != nil {
-		return err
-	}
-	el.InsertChildAt(at, sig)
-	return nil
 }
 
 // instant writes a time as SAML wants it: UTC with Z, milliseconds (core 1.3.3).

@@ -49,21 +49,15 @@ func (m *Metadata) marshal(s *xmldsig.Signer) ([]byte, error) { //nolint:cyclop 
 	for _, c := range m.Contacts {
 		c.write(w)
 	}
-	el, err := w.close().element()
-	if err != nil {
-		return nil, err
-	}
+	w.close()
 	if s == nil {
-		return serialise(el)
+		return w.bytes()
 	}
 	prefixList := ""
 	if m.IDP != nil && slices.ContainsFunc(m.IDP.Attributes, func(a Attribute) bool { return len(a.Values) > 0 }) {
 		prefixList = "xs" // it stands in xsi:type values, where exclusive c14n does not look
 	}
-	if err := signInto(s, el, 0, prefixList); err != nil {
-		return nil, err
-	}
-	return serialise(el)
+	return w.signedAt(s, w.start, prefixList)
 }
 
 func durationText(d time.Duration) string {

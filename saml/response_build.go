@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/beevik/etree"
-
 	"github.com/adfedkit/adfedkit/internal/xmlenc"
 )
 
@@ -131,18 +129,14 @@ func (rp *RelyingParty) encryption() (*x509.Certificate, string, error) {
 	return rp.EncryptionCertificates[0], alg, nil
 }
 
-// encryptElement replaces el by an element of the given name that holds its cipher text.
-func encryptElement(name string, el *etree.Element, cert *x509.Certificate, alg string) (*etree.Element, error) {
-	plain, err := serialise(el)
-	if err != nil {
-		return nil, err
-	}
+// encryptElement replaces an element by one of the given name that holds its cipher text.
+func encryptElement(name string, plain []byte, cert *x509.Certificate, alg string) ([]byte, error) {
 	data, err := xmlenc.Encrypt(plain, cert, alg, "")
 	if err != nil {
 		return nil, err
 	}
 	w := &markup{}
-	return w.open(name).add(data).close().element()
+	return w.open(name).add(data).close().bytes()
 }
 
 type responseBuilder struct {
@@ -175,7 +169,7 @@ func prefixListFor(typed bool) string {
 }
 
 // assertion writes saml:Assertion (core 2.3.3) in AD FS's order of statements: attributes, then authentication.
-func (b *responseBuilder) assertion(cert *x509.Certificate, alg string) (*etree.Element, error) {
+func (b *responseBuilder) assertion(cert *x509.Certificate, alg string) ([]byte, error) {
 	b.id = newID()
 	b.sessionIndex = b.s.SessionIndex
 	if b.sessionIndex == "" {
@@ -199,11 +193,10 @@ func (b *responseBuilder) assertion(cert *x509.Certificate, alg string) (*etree.
 		return nil, err
 	}
 	b.authn(w)
-	el, err := w.close().element()
-	if err != nil || b.rp.Sign == SignResponse {
-		return el, err
+	if w.close(); b.rp.Sign == SignResponse {
+		return w.bytes()
 	}
-	return el, signInto(b.idp.signing, el, 1, prefixListFor(b.typed))
+	return w.signedAt(b.idp.signing, w.first, prefixListFor(b.typed))
 }
 
 func (b *responseBuilder) subject(w *markup, cert *x509.Certificate, alg string) error {
@@ -280,23 +273,20 @@ func (b *responseBuilder) authn(w *markup) {
 
 // response writes samlp:Response (core 3.3.3) around what it is given. An error response is always signed: there is no
 // assertion whose signature could speak for it.
-func (b *responseBuilder) response(out *IssuedResponse, top, second, message string, assertion *etree.Element, typed bool) error {
+func (b *responseBuilder) response(out *IssuedResponse, top, second, message string, assertion []byte, typed bool) error {
 	out.ResponseID, out.audience, out.relayState, out.hasRelayState = newID(), b.rp.EntityID, b.a.RelayState, b.a.HasRelayState
 	w := &markup{}
 	w.open("samlp:Response", attr{"Consent", consentUnspecified}, attr{"Destination", b.a.Consumer.ResponseURL()}, attr{"ID", out.ResponseID},
 		attr{"InResponseTo", b.inResponseTo()}, attr{"IssueInstant", instant(b.now)}, attr{"Version", "2.0"})
 	w.leaf("saml:Issuer", b.idp.cfg.EntityID)
 	writeStatus(w, top, second, message)
-	el, err := w.add(assertion).close().element()
-	if err != nil {
-		return err
-	}
+	w.add(assertion).close()
+	var err error
 	if assertion == nil || b.rp.Sign != SignAssertion {
-		if err := signInto(b.idp.signing, el, 1, prefixListFor(typed)); err != nil {
-			return err
-		}
+		out.XML, err = w.signedAt(b.idp.signing, w.first, prefixListFor(typed))
+	} else {
+		out.XML, err = w.bytes()
 	}
-	out.XML, err = serialise(el)
 	return err
 }
 

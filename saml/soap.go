@@ -1,24 +1,17 @@
 package saml
 
-import (
-	"github.com/beevik/etree"
-
-	"github.com/adfedkit/adfedkit/internal/xmlgate"
-)
+import "github.com/adfedkit/adfedkit/internal/xmlgate"
 
 const maxSOAP = 4 << 20 // bytes of an envelope
 
 // WrapSOAP returns a SOAP 1.1 envelope around one message (bindings 3.2).
 func WrapSOAP(message []byte) ([]byte, error) {
-	if _, err := parseXML(message, xmlgate.Limits{Bytes: maxSOAP}); err != nil {
-		return nil, err
-	}
-	inner := etree.NewDocument() // passed the gate above
-	if err := inner.ReadFromBytes(message); err != nil {
+	doc, err := parseXML(message, xmlgate.Limits{Bytes: maxSOAP})
+	if err != nil {
 		return nil, err
 	}
 	w := &markup{}
-	return w.open("soap:Envelope").open("soap:Body").add(inner.Root()).close().close().bytes()
+	return w.open("soap:Envelope").open("soap:Body").add([]byte(doc.Root().Raw())).close().close().bytes()
 }
 
 // UnwrapSOAP returns the message of an envelope as a document of its own: the one child of Body, with every namespace declaration

@@ -1,8 +1,6 @@
 package xmldsig
 
 import (
-	"bufio"
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -15,11 +13,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"math/big"
 
-	"github.com/beevik/etree"
-	dsig "github.com/russellhaering/goxmldsig"
+	"github.com/adfedkit/adfedkit/internal/xmlgate"
 )
 
 // maxSignerDER bounds what a signer (perhaps a remote one) may answer for an ECDSA signature: P-521 needs 139 bytes.
@@ -70,7 +66,7 @@ type SignerConfig struct {
 type Signer struct {
 	cfg    SignerConfig
 	scheme signScheme
-	certs  [][]byte
+	certs  []byte // X509Certificate elements
 }
 
 // NewSigner checks that key and algorithm fit each other.
@@ -94,7 +90,8 @@ func NewSigner(cfg SignerConfig) (*Signer, error) {
 	}
 	s := &Signer{cfg: cfg, scheme: scheme}
 	for _, c := range cfg.Certificates {
-		s.certs = append(s.certs, c.Raw)
+		s.certs = append(s.certs, `<ds:X509Certificate>`...)
+		s.certs = append(base64.StdEncoding.AppendEncode(s.certs, c.Raw), `</ds:X509Certificate>`...)
 	}
 	return s, nil
 }
@@ -125,66 +122,59 @@ func keyKind(pub crypto.PublicKey) (kind, algorithm string, err error) {
 // Algorithm returns the URI of the signature algorithm.
 func (s *Signer) Algorithm() string { return s.cfg.Algorithm }
 
-// keyToCome stands where goxmldsig wants a key while it builds Signature, SignedInfo and the digest. The value is made
-// afterwards, because goxmldsig v1.6.1 writes ECDSA values as DER, has no PrefixList in what it builds and knows neither
-// RSA-PSS nor Ed25519.
-type keyToCome struct{}
-
-func (keyToCome) Public() crypto.PublicKey { return &rsa.PublicKey{} }
-
-func (keyToCome) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { return nil, nil }
-
-// canonicalTree is the canonicaliser for trees that are in exclusive canonical form already: writing them is all that is left.
-// goxmldsig's own one copies a map of namespaces for every element.
-type canonicalTree struct{}
-
-func (canonicalTree) Canonicalize(el *etree.Element) ([]byte, error) {
-	var buf bytes.Buffer
-	w := bufio.NewWriterSize(&buf, 4096)
-	el.WriteTo(w, &etree.WriteSettings{CanonicalEndTags: true, CanonicalText: true, CanonicalAttrVal: true})
-	err := w.Flush()
-	return buf.Bytes(), err
-}
-
-func (canonicalTree) Algorithm() dsig.AlgorithmID { return dsig.CanonicalXML10ExclusiveAlgorithmId }
-
-// Enveloped returns a ds:Signature element for el, to be put where the schema wants it. el has the attribute ID, carries every
-// namespace declaration that it needs and is brought into exclusive canonical form in place. prefixList is the PrefixList of the
-// transform, "" for none.
-func (s *Signer) Enveloped(el *etree.Element, prefixList string) (*etree.Element, error) {
-	return s.enveloped(el, prefixList, dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList(prefixList))
-}
-
-// EnvelopedCanonical does the same for an element that is in exclusive canonical form already, with respect to prefixList.
-func (s *Signer) EnvelopedCanonical(el *etree.Element, prefixList string) (*etree.Element, error) {
-	return s.enveloped(el, prefixList, canonicalTree{})
-}
-
-func (s *Signer) enveloped(el *etree.Element, prefixList string, canon dsig.Canonicalizer) (*etree.Element, error) {
-	ctx, err := dsig.NewSigningContext(keyToCome{}, s.certs)
+// Enveloped returns the Signature, as text, for an element whose attribute ID is id and whose exclusive canonical form with respect
+// to prefixList ("" for none) is canonical. It declares its prefix and is to be put where the schema wants it.
+func (s *Signer) Enveloped(canonical []byte, id, prefixList string) ([]byte, error) {
+	h := s.digestHash().New()
+	h.Write(canonical)
+	info := s.signedInfo(id, prefixList, h.Sum(nil))
+	const declared = `<ds:SignedInfo xmlns:ds="` + Space + `">` // as canonicalisation writes it, apart from Signature
+	value, err := s.Detached(append([]byte(declared), info...))
 	if err != nil {
 		return nil, err
 	}
-	ctx.Hash, ctx.Canonicalizer = s.digestHash(), canon
-	sig, err := ctx.ConstructSignature(el, true)
-	if err != nil {
-		return nil, fmt.Errorf("xmldsig: build signature: %w", err)
+	out := make([]byte, 0, 3*len(info)+len(value)+2*len(s.certs))
+	out = append(out, `<ds:Signature xmlns:ds="`+Space+`"><ds:SignedInfo>`...)
+	out = append(append(out, info...), `<ds:SignatureValue>`...)
+	out = append(base64.StdEncoding.AppendEncode(out, value), `</ds:SignatureValue>`...)
+	if len(s.certs) > 0 {
+		out = append(append(append(out, `<ds:KeyInfo><ds:X509Data>`...), s.certs...), `</ds:X509Data></ds:KeyInfo>`...)
 	}
-	parts := sig.ChildElements() // SignedInfo, SignatureValue, KeyInfo
-	complete(parts[0], s.cfg.Algorithm, prefixList)
-	octets, err := canonicalTree{}.Canonicalize(apex(parts[0]))
-	if err != nil {
-		return nil, fmt.Errorf("xmldsig: canonicalise SignedInfo: %w", err)
+	return append(out, `</ds:Signature>`...), nil
+}
+
+// signedInfo returns SignedInfo in canonical form without its start tag (xmldsig-core 1.1, section 4.4).
+func (s *Signer) signedInfo(id, prefixList string, digest []byte) []byte {
+	b := make([]byte, 0, 1024)
+	method := func(name, uri, inside string) {
+		b = append(append(append(b, "<ds:"...), name...), ` Algorithm="`...)
+		b = append(append(append(b, uri...), `">`...), inside...)
+		b = append(append(append(b, "</ds:"...), name...), '>')
 	}
-	value, err := s.Detached(octets)
-	if err != nil {
-		return nil, err
+	method("CanonicalizationMethod", ExclusiveC14N, "")
+	method("SignatureMethod", s.cfg.Algorithm, "")
+	b = append(b, `<ds:Reference URI="#`...)
+	b = append(xmlgate.AppendEscapedValue(b, id), `"><ds:Transforms>`...)
+	method("Transform", Enveloped, "")
+	list := ""
+	if prefixList != "" {
+		list = `<ec:InclusiveNamespaces xmlns:ec="` + excSpace + `" PrefixList="` + prefixList + `"></ec:InclusiveNamespaces>`
 	}
-	parts[1].SetText(base64.StdEncoding.EncodeToString(value))
-	if len(s.certs) == 0 {
-		sig.RemoveChild(parts[2])
+	method("Transform", ExclusiveC14N, list)
+	b = append(b, `</ds:Transforms>`...)
+	method("DigestMethod", digestURI(s.digestHash()), "")
+	b = append(b, `<ds:DigestValue>`...)
+	return append(base64.StdEncoding.AppendEncode(b, digest), `</ds:DigestValue></ds:Reference></ds:SignedInfo>`...)
+}
+
+func digestURI(h crypto.Hash) string {
+	switch h {
+	case crypto.SHA384:
+		return SHA384
+	case crypto.SHA512:
+		return SHA512
 	}
-	return sig, nil
+	return SHA256
 }
 
 // digestHash is the hash of the signature, so that one policy covers both; Ed25519 brings none of its own.
@@ -193,27 +183,6 @@ func (s *Signer) digestHash() crypto.Hash {
 		return crypto.SHA256
 	}
 	return s.scheme.hash
-}
-
-// complete writes the true algorithm and the PrefixList into the SignedInfo that goxmldsig built: CanonicalizationMethod,
-// SignatureMethod, Reference.
-func complete(info *etree.Element, algorithm, prefixList string) {
-	parts := info.ChildElements()
-	parts[1].CreateAttr("Algorithm", algorithm)
-	if prefixList == "" {
-		return
-	}
-	transforms := parts[2].ChildElements()[0].ChildElements()
-	inc := transforms[len(transforms)-1].CreateElement("ec:InclusiveNamespaces")
-	inc.CreateAttr("xmlns:ec", string(dsig.CanonicalXML10ExclusiveAlgorithmId))
-	inc.CreateAttr("PrefixList", prefixList)
-}
-
-// apex returns a copy of SignedInfo that declares its own prefix, as its canonical form does.
-func apex(info *etree.Element) *etree.Element {
-	c := info.Copy()
-	c.CreateAttr("xmlns:ds", dsig.Namespace)
-	return c
 }
 
 // Detached signs data itself, as the HTTP-Redirect binding needs it. ECDSA values come out as r || s.

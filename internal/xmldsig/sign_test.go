@@ -7,16 +7,18 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
 	"encoding/asn1"
 	"errors"
 	"io"
 	"math/big"
+	"strings"
 	"testing"
 
-	"github.com/beevik/etree"
 	"github.com/stretchr/testify/require"
 
 	"github.com/adfedkit/adfedkit/internal/xmldsig"
+	"github.com/adfedkit/adfedkit/internal/xmlgate"
 )
 
 // oddSigner is a remote key that answers what it likes.
@@ -65,9 +67,7 @@ func TestSignerRefusesOddAnswers(t *testing.T) {
 			if c.ok {
 				require.Len(t, v, 64)
 			}
-			el := etree.NewElement("a")
-			el.CreateAttr("ID", "_1")
-			sig, err := s.EnvelopedCanonical(el, "")
+			sig, err := s.Enveloped([]byte(`<a ID="_1"></a>`), "_1", "")
 			require.Equal(t, c.ok, err == nil)
 			require.Equal(t, c.ok, sig != nil)
 		})
@@ -104,36 +104,52 @@ func TestNewSignerRefuses(t *testing.T) {
 	}
 }
 
-// TestCanonicalTree: both ways to sign say the same about a tree that is canonical.
-func TestCanonicalTree(t *testing.T) {
+// TestEnveloped: what is made verifies in both engines, with and without a PrefixList and certificates, under every algorithm.
+func TestEnveloped(t *testing.T) {
 	t.Parallel()
-	_, ed, err := ed25519.GenerateKey(rand.Reader) // deterministic signatures
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
-	s, err := xmldsig.NewSigner(xmldsig.SignerConfig{Key: ed})
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
-	build := func() *etree.Element {
-		el := etree.NewElement("p:a")
-		el.CreateAttr("xmlns:p", "urn:p")
-		el.CreateAttr("xmlns:xs", "urn:xs")
-		el.CreateAttr("A", "<&\"\t\r\n>")
-		el.CreateAttr("ID", "_1")
-		c := el.CreateElement("q:b")
-		c.CreateAttr("xmlns:q", "urn:q")
-		c.CreateText("<&>\"'\t\r\n\u00e4\U0001F600")
-		el.CreateElement("p:empty")
-		return el
-	}
-	write := func(el *etree.Element) string {
-		doc := etree.NewDocument()
-		doc.SetRoot(el)
-		text, err := doc.WriteToString()
+	ec := func(c elliptic.Curve) crypto.Signer {
+		k, err := ecdsa.GenerateKey(c, rand.Reader)
 		require.NoError(t, err)
-		return text
+		return k
 	}
-	a, err := s.Enveloped(build(), "xs")
-	require.NoError(t, err)
-	b, err := s.EnvelopedCanonical(build(), "xs")
-	require.NoError(t, err)
-	require.Equal(t, write(a), write(b))
-	require.NotContains(t, write(b), "KeyInfo", "no certificate, no KeyInfo")
+	cert := &x509.Certificate{Raw: []byte("certificate")}
+	for algorithm, key := range map[string]crypto.Signer{
+		xmldsig.RSASHA256: rsaKey, xmldsig.RSASHA384: rsaKey, xmldsig.RSASHA512: rsaKey, xmldsig.PSSSHA256: rsaKey, xmldsig.PSSSHA512: rsaKey,
+		xmldsig.ECDSASHA256: ec(elliptic.P256()), xmldsig.ECDSASHA384: ec(elliptic.P384()), xmldsig.ECDSASHA512: ec(elliptic.P521()), xmldsig.EdDSA25519: ed,
+	} {
+		for list, certs := range map[string][]*x509.Certificate{"": nil, "xs": {cert}, "xs #default": {cert, cert}} {
+			t.Run(algorithm+" "+list, func(t *testing.T) {
+				t.Parallel()
+				s, err := xmldsig.NewSigner(xmldsig.SignerConfig{Key: key, Algorithm: algorithm, Certificates: certs})
+				require.NoError(t, err)
+				const open, rest = `<p:a xmlns:p="urn:p" xmlns:xs="urn:xs" ID="_1">`, `<p:b A="&lt;&#x9;">&gt;&#xD;</p:b></p:a>`
+				text := open + rest
+				if list == "" {
+					text = strings.Replace(text, ` xmlns:xs="urn:xs"`, "", 1) // exclusive canonicalisation drops it
+				}
+				sig, err := s.Enveloped([]byte(text), "_1", list)
+				require.NoError(t, err)
+				require.Equal(t, len(certs), strings.Count(string(sig), "<ds:X509Certificate>"))
+				require.Equal(t, len(certs) > 0, strings.Contains(string(sig), "KeyInfo"), "no certificate, no KeyInfo")
+				i := strings.Index(text, ">") + 1
+				doc, err := xmlgate.Parse([]byte(text[:i]+string(sig)+text[i:]), xmlgate.Limits{})
+				require.NoError(t, err)
+				policy := xmldsig.Policy{PSS: true, EdDSA: true}
+				v, err := xmldsig.OnePass{}.Verify(doc.Root(), []crypto.PublicKey{key.Public()}, policy)
+				require.NoError(t, err)
+				root, err := v.Root()
+				require.NoError(t, err)
+				require.Equal(t, text, root.Raw())
+				if algorithm == xmldsig.EdDSA25519 || strings.Contains(algorithm, "MGF1") || strings.Contains(list, "#default") {
+					return // goxmldsig knows none of these
+				}
+				_, err = xmldsig.Library{}.Verify(doc.Root(), []crypto.PublicKey{key.Public()}, policy)
+				require.NoError(t, err)
+			})
+		}
+	}
 }

@@ -12,7 +12,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/beevik/etree"
+	"github.com/adfedkit/adfedkit/internal/xmlgate"
 )
 
 // Content encryption that is emitted (xmlenc-core1 sections 5.2.2 and 5.2.4).
@@ -48,10 +48,10 @@ func isContent(uri string) bool {
 	return false
 }
 
-// Encrypt returns an xenc:EncryptedData element of Type Element around plain, encrypted with algorithm (one that
+// Encrypt returns, as text, an xenc:EncryptedData element of Type Element around plain, encrypted with algorithm (one that
 // [ChooseContent] returns) under a fresh key that is wrapped for cert with rsa-oaep-mgf1p. EncryptedKey stands inside
 // KeyInfo. recipient, if not empty, is written into EncryptedKey/@Recipient.
-func Encrypt(plain []byte, cert *x509.Certificate, algorithm, recipient string) (*etree.Element, error) {
+func Encrypt(plain []byte, cert *x509.Certificate, algorithm, recipient string) ([]byte, error) {
 	pub, ok := cert.PublicKey.(*rsa.PublicKey)
 	if !ok {
 		return nil, errors.New("xmlenc: the recipient's key is not RSA")
@@ -75,31 +75,22 @@ func Encrypt(plain []byte, cert *x509.Certificate, algorithm, recipient string) 
 	return encryptedData(algorithm, recipient, cert.Raw, wrapped, data), nil
 }
 
-func encryptedData(algorithm, recipient string, cert, wrapped, data []byte) *etree.Element {
-	method := func(in *etree.Element, uri string) *etree.Element {
-		m := in.CreateElement("xenc:EncryptionMethod")
-		m.CreateAttr("Algorithm", uri)
-		return m
+func encryptedData(algorithm, recipient string, cert, wrapped, data []byte) []byte {
+	b := make([]byte, 0, base64.StdEncoding.EncodedLen(len(cert)+len(wrapped)+len(data))+1024)
+	value := func(before string, bin []byte, after string) {
+		b = append(base64.StdEncoding.AppendEncode(append(b, before...), bin), after...)
 	}
-	cipherValue := func(in *etree.Element, b []byte) {
-		in.CreateElement("xenc:CipherData").CreateElement("xenc:CipherValue").SetText(base64.StdEncoding.EncodeToString(b))
-	}
-	root := etree.NewElement("xenc:EncryptedData")
-	root.CreateAttr("xmlns:xenc", "http://www.w3.org/2001/04/xmlenc#")
-	root.CreateAttr("Type", "http://www.w3.org/2001/04/xmlenc#Element")
-	method(root, algorithm)
-	info := root.CreateElement("ds:KeyInfo")
-	info.CreateAttr("xmlns:ds", "http://www.w3.org/2000/09/xmldsig#")
-	key := info.CreateElement("xenc:EncryptedKey")
+	const cipherValue, cipherEnd = `<xenc:CipherData><xenc:CipherValue>`, `</xenc:CipherValue></xenc:CipherData>`
+	b = append(b, `<xenc:EncryptedData xmlns:xenc="`+Space+`" Type="`+TypeElement+`"><xenc:EncryptionMethod Algorithm="`...)
+	b = append(append(b, algorithm...), `"></xenc:EncryptionMethod><ds:KeyInfo xmlns:ds="`+dsigSpace+`"><xenc:EncryptedKey`...)
 	if recipient != "" {
-		key.CreateAttr("Recipient", recipient)
+		b = append(xmlgate.AppendEscapedValue(append(b, ` Recipient="`...), recipient), '"')
 	}
-	method(key, emitOAEP).CreateElement("ds:DigestMethod").CreateAttr("Algorithm", "http://www.w3.org/2000/09/xmldsig#sha1")
-	x509Data := key.CreateElement("ds:KeyInfo").CreateElement("ds:X509Data")
-	x509Data.CreateElement("ds:X509Certificate").SetText(base64.StdEncoding.EncodeToString(cert))
-	cipherValue(key, wrapped)
-	cipherValue(root, data)
-	return root
+	b = append(b, `><xenc:EncryptionMethod Algorithm="`+emitOAEP+`"><ds:DigestMethod Algorithm="http://www.w3.org/2000/09/xmldsig#sha1"></ds:DigestMethod></xenc:EncryptionMethod>`...)
+	value(`<ds:KeyInfo><ds:X509Data><ds:X509Certificate>`, cert, `</ds:X509Certificate></ds:X509Data></ds:KeyInfo>`)
+	value(cipherValue, wrapped, cipherEnd+`</xenc:EncryptedKey></ds:KeyInfo>`)
+	value(cipherValue, data, cipherEnd+`</xenc:EncryptedData>`)
+	return b
 }
 
 func contentKey(algorithm string) ([]byte, error) {

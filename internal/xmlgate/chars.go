@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // Classes of a byte inside markup.
@@ -74,7 +75,7 @@ func IsNCName(s string) bool {
 
 // ValidChars reports whether XML 1.0 can carry s: valid UTF-8 and nothing but Char.
 func ValidChars(s string) bool {
-	_, err := scanChars([]byte(s))
+	_, err := scanChars(unsafe.Slice(unsafe.StringData(s), len(s))) //nolint:gosec // it only reads
 	return err == nil
 }
 

@@ -65,6 +65,23 @@ func (c *canon) rune(r rune) {
 	}
 }
 
+// AppendEscapedText appends s, of characters that XML can carry, as canonical text.
+func AppendEscapedText(b []byte, s string) []byte { return appendEscaped(b, s, inText) }
+
+// AppendEscapedValue appends s as a canonical attribute value.
+func AppendEscapedValue(b []byte, s string) []byte { return appendEscaped(b, s, inValue) }
+
+func appendEscaped(b []byte, s string, where uint8) []byte {
+	start := 0
+	for i := range len(s) {
+		if c := s[i]; c <= '>' && escapes[c]&where != 0 {
+			b = append(append(b, s[start:i]...), escapeOf(c)...)
+			start = i + 1
+		}
+	}
+	return append(b, s[start:]...)
+}
+
 // Where a character must be written as a reference.
 const (
 	inText = 1 << iota

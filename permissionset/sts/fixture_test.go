@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/beevik/etree"
 	"github.com/stretchr/testify/require"
 
 	"github.com/adfedkit/adfedkit/internal/xmldsig"
+	"github.com/adfedkit/adfedkit/internal/xmlgate"
 	"github.com/adfedkit/adfedkit/permissionset"
 	"github.com/adfedkit/adfedkit/permissionset/policy"
 	"github.com/adfedkit/adfedkit/permissionset/sts"
@@ -150,17 +150,17 @@ func (m message) response(assertion string) string {
 // sign puts an enveloped signature behind the Issuer of the element.
 func (p *idp) sign(tb testing.TB, text string) string {
 	tb.Helper()
-	doc := etree.NewDocument()
-	require.NoError(tb, doc.ReadFromString(text))
-	el := doc.Root()
+	doc, err := xmlgate.Parse([]byte(text), xmlgate.Limits{})
+	require.NoError(tb, err)
+	canonical, err := doc.Root().Canonical(nil, xmlgate.Canonicalization{Exclusive: true})
+	require.NoError(tb, err)
+	id, _ := doc.Root().Attr("ID")
 	s, err := xmldsig.NewSigner(xmldsig.SignerConfig{Key: p.key, Certificates: []*x509.Certificate{p.cert}})
 	require.NoError(tb, err)
-	sig, err := s.Enveloped(el, "")
+	sig, err := s.Enveloped(canonical, id, "")
 	require.NoError(tb, err)
-	el.InsertChildAt(el.ChildElements()[0].Index()+1, sig)
-	out, err := doc.WriteToString()
-	require.NoError(tb, err)
-	return out
+	issuer := doc.Root().First().Raw()
+	return strings.Replace(text, issuer, issuer+string(sig), 1)
 }
 
 // build returns the form field.
