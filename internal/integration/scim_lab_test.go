@@ -42,3 +42,14 @@ func TestSCIMListCostPostgres(t *testing.T) {
 	st, count := postgresSCIM(t)
 	listCost(t, st, count, testscale.N(10_000, 100_000))
 }
+
+func TestSCIMScenarioPostgres(t *testing.T) {
+	t.Parallel()
+	sameOnAll(t, func(tb testing.TB) identitystore.Store { tb.Helper(); st, _ := postgresSCIM(tb); return st })
+}
+
+func TestSCIMRacesPostgres(t *testing.T) {
+	t.Parallel()
+	st, _ := postgresSCIM(t)
+	raceSCIM(t, st)
+}
