@@ -141,43 +141,6 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// TestChangesThroughCuts: for every kind of fault in the middle of a delta, the delta is whole or there is none.
-func TestChangesThroughCuts(t *testing.T) {
-	t.Parallel()
-	for name, mode := range map[string]directory.ChangeMode{"uSNChanged": directory.ByUSN, "DirSync": directory.DirSync} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			_, dc := small(t)
-			dc.AllowReplication(dc.Find("svc-sync"))
-			c := plain(t, dc)
-			defer func() { _ = c.Close() }()
-			q := directory.ChangeQuery{Mode: mode, Filter: classes, Attributes: []string{"mail", "member"}}
-			_, cursor, err := c.Changes(t.Context(), q, directory.Cursor{})
-			require.NoError(t, err)
-			for i := range 15 {
-				dc.Set(dc.Find(fmt.Sprintf("u%d", i)), "mail", "x@example.com")
-			}
-			dc.Delete(dc.Find("u7"))
-			dc.AddMember(dc.Find("g1"), dc.Find("u3"))
-			const plenty = 1 << 30
-			dc.CutAfter(plenty, true)
-			truth, _, err := c.Changes(t.Context(), q, cursor)
-			require.NoError(t, err)
-			total := dc.Sent(plenty)
-			dc.CutNever()
-			require.Len(t, truth.Deleted, 1)
-			for n := 0; n < total; n += 7 {
-				dc.CutAfter(n, true)
-				got, next, err := c.Changes(t.Context(), q, cursor)
-				dc.CutNever()
-				require.Error(t, err, n)
-				require.Nil(t, got)
-				require.True(t, next.IsZero())
-			}
-		})
-	}
-}
-
 func TestCursorRefused(t *testing.T) {
 	t.Parallel()
 	for name, mode := range map[string]directory.ChangeMode{"uSNChanged": directory.ByUSN, "DirSync": directory.DirSync} {

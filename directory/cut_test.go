@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -101,41 +104,210 @@ func measure(tb testing.TB, dc *directorytest.DC) (total int, truth []string) {
 	return total, truth
 }
 
-func TestCutAtEveryByte(t *testing.T) {
+// TestCutServer: the cuts below are played from a tape; here a server makes them, at some bytes.
+func TestCutServer(t *testing.T) {
 	t.Parallel()
-	start := time.Now()
-	total := 0
-	var restarted atomic.Int64
-	t.Run("bytes", func(t *testing.T) {
-		for part := range 2 { // two servers with the same content share the work
-			_, dc := small(t)
-			n, truth := measure(t, dc)
-			require.Len(t, truth, 51)
-			total = n
-			t.Run(fmt.Sprint(part), func(t *testing.T) {
-				t.Parallel()
-				for n := part; n < total; n += 2 * testscale.N(29, 1) {
-					require.False(t, cut(t, dc, n, true, truth), "an outage at byte %d went unnoticed", n)
-					if n%10 < 4 && cut(t, dc, n, false, truth) {
-						restarted.Add(1)
-					}
-				}
-			})
+	_, dc := small(t)
+	total, truth := measure(t, dc)
+	require.Len(t, truth, 51)
+	restarted := 0
+	for n := 0; n < total; n += testscale.N(397, 97) {
+		require.False(t, cut(t, dc, n, true, truth), "an outage at byte %d went unnoticed", n)
+		if cut(t, dc, n, false, truth) {
+			restarted++
 		}
-	})
-	require.Positive(t, restarted.Load(), "no read survived a single cut")
-	t.Logf("%d bytes in %v", total, time.Since(start).Round(time.Millisecond))
+	}
+	require.Positive(t, restarted, "no read survived a single cut")
 }
 
+// cutAll plays a tape with a cut at each of the positions, by two workers. With the server gone the read must fail, unless
+// all of it had come; with the server back, which is tried at two in every so many positions, what comes must be the truth.
+func cutAll(t *testing.T, dc *directorytest.DC, tp *tape, positions []int, again int, truth []string, read func(context.Context, *directory.Client) ([]string, error)) {
+	t.Helper()
+	var restarted atomic.Int64
+	var wg sync.WaitGroup
+	for worker := range 2 {
+		wg.Go(func() {
+			for i := worker; i < len(positions) && !t.Failed(); i += 2 {
+				n := positions[i]
+				var got []string
+				run := func(c *directory.Client) (err error) { got, err = read(t.Context(), c); return err }
+				err := tp.cutAt(t, dc, n, true, run)
+				if n < tp.size() && err == nil {
+					t.Errorf("an outage at byte %d went unnoticed", n)
+				}
+				if err == nil && !slices.Equal(truth, got) || err != nil && got != nil {
+					t.Errorf("less than the truth after a cut at byte %d", n)
+				}
+				if i%again > 1 { // the second kind of cut costs a whole read more
+					continue
+				}
+				switch err := tp.cutAt(t, dc, n, false, run); {
+				case err == nil && !slices.Equal(truth, got):
+					t.Errorf("less than the truth after a cut at byte %d and a new start", n)
+				case err == nil:
+					restarted.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	require.Positive(t, restarted.Load(), "no read survived a single cut")
+}
+
+// every returns 0, step, 2*step ... and n.
+func every(n, step int) (out []int) {
+	for i := 0; i < n; i += step {
+		out = append(out, i)
+	}
+	return append(out, n)
+}
+
+// recordAll records the full read of the suites.
+func recordAll(t *testing.T, dc *directorytest.DC) (tp *tape, truth []string) {
+	t.Helper()
+	tp = record(t, dc, func(c *directory.Client) {
+		var err error
+		truth, err = everything(t.Context(), c)
+		require.NoError(t, err)
+	})
+	return tp, truth
+}
+
+func TestCutAtEveryByte(t *testing.T) {
+	t.Parallel()
+	_, dc := small(t)
+	tp, truth := recordAll(t, dc)
+	require.Len(t, truth, 51)
+	start := time.Now()
+	positions := every(tp.size(), testscale.N(23, 1))
+	cutAll(t, dc, tp, positions, 10, truth, everything)
+	t.Logf("%d bytes, %d cuts, %v", tp.size(), len(positions), time.Since(start).Round(time.Millisecond))
+}
+
+// TestCutBigRead: 3,000 objects, with several pages in each answer and several parts in each long member list. The messages'
+// boundaries are those of the pages and of the parts too.
 func TestCutBigRead(t *testing.T) {
 	t.Parallel()
-	_, dc := lab(t, directorytest.Config{Domains: []directorytest.Domain{{DNS: "corp.example.test", NetBIOS: "CORP"}}})
+	_, dc := lab(t, directorytest.Config{MaxPageSize: 60, MaxValRange: 400, Domains: []directorytest.Domain{{DNS: "corp.example.test", NetBIOS: "CORP"}}})
 	fill(dc, 2900, 90)
-	total, truth := measure(t, dc)
-	seed := rand.New(rand.NewPCG(1, 2))
+	tp, truth := recordAll(t, dc)
+	all := tp.boundaries()
+	require.Greater(t, len(all), 3_000)
+	require.Greater(t, len(tp.steps), 80, "pages and ranges")
 	start := time.Now()
-	for range testscale.N(8, 500) {
-		require.False(t, cut(t, dc, seed.IntN(total), true, truth))
+	seed := rand.New(rand.NewPCG(1, 2))
+	var positions []int
+	for i := seed.IntN(testscale.N(150, 1)); i < len(all); i += testscale.N(150, 1) {
+		positions = append(positions, all[i])
 	}
-	t.Logf("%d bytes, %v", total, time.Since(start).Round(time.Millisecond))
+	for range testscale.N(10, 500) {
+		positions = append(positions, seed.IntN(tp.size()))
+	}
+	cutAll(t, dc, tp, positions, 100, truth, everything)
+	t.Logf("%d bytes, %d messages, %d requests, %d cuts, %v", tp.size(), len(all)-1, len(tp.steps), len(positions), time.Since(start).Round(time.Millisecond))
+}
+
+// TestCutChanges: for every kind of change, in both ways to read changes: the whole delta or an error, and a cursor only
+// with the whole delta.
+func TestCutChanges(t *testing.T) {
+	t.Parallel()
+	for name, do := range map[string]func(dc *directorytest.DC, ou, gone *directorytest.Object){
+		"nothing": func(*directorytest.DC, *directorytest.Object, *directorytest.Object) {},
+		"create": func(dc *directorytest.DC, _, _ *directorytest.Object) {
+			dc.AddUser(directorytest.User{Name: "new", Mail: "new@example.com"})
+		},
+		"create group": func(dc *directorytest.DC, _, _ *directorytest.Object) {
+			dc.AddMember(dc.AddGroup(directorytest.Group{Name: "new"}), dc.Find("u1"))
+		},
+		"modify": func(dc *directorytest.DC, _, _ *directorytest.Object) {
+			dc.Set(dc.Find("u1"), "mail", "changed@example.com")
+		},
+		"clear":         func(dc *directorytest.DC, _, _ *directorytest.Object) { dc.Set(dc.Find("u1"), "mail") },
+		"disable":       func(dc *directorytest.DC, _, _ *directorytest.Object) { dc.Disable(dc.Find("u1"), true) },
+		"rename":        func(dc *directorytest.DC, _, _ *directorytest.Object) { dc.Rename(dc.Find("u1"), "Renamed, User") },
+		"rename OU":     func(dc *directorytest.DC, ou, _ *directorytest.Object) { dc.Rename(ou, "Staff") },
+		"move":          func(dc *directorytest.DC, _, _ *directorytest.Object) { dc.Move(dc.Find("u1"), "Elsewhere") },
+		"add member":    func(dc *directorytest.DC, _, _ *directorytest.Object) { dc.AddMember(dc.Find("g0"), dc.Find("u1")) },
+		"remove member": func(dc *directorytest.DC, _, _ *directorytest.Object) { dc.RemoveMember(dc.Find("all"), dc.Find("u0")) },
+		"primary group": func(dc *directorytest.DC, _, _ *directorytest.Object) {
+			dc.SetPrimaryGroup(dc.Find("u1"), dc.Find("g0"))
+		},
+		"delete":       func(dc *directorytest.DC, _, _ *directorytest.Object) { dc.Delete(dc.Find("u0")) },
+		"delete group": func(dc *directorytest.DC, _, _ *directorytest.Object) { dc.Delete(dc.Find("g2")) },
+		"restore":      func(dc *directorytest.DC, _, gone *directorytest.Object) { dc.Restore(gone) },
+		"recycle":      func(dc *directorytest.DC, _, gone *directorytest.Object) { dc.Recycle(gone) },
+		"many":         func(dc *directorytest.DC, _, _ *directorytest.Object) { fill2(dc) },
+	} {
+		for mode, label := range map[directory.ChangeMode]string{directory.ByUSN: "uSNChanged", directory.DirSync: "DirSync"} {
+			t.Run(name+" "+label, func(t *testing.T) {
+				t.Parallel()
+				_, dc := small(t)
+				dc.AllowReplication(dc.Find("svc-sync"))
+				ou := dc.AddOU("People")
+				gone := dc.AddUser(directorytest.User{Name: "gone", OU: "People"})
+				dc.AddMember(dc.Find("g1"), gone)
+				dc.Delete(gone)
+				q := directory.ChangeQuery{
+					Mode: mode, Filter: directory.Or(classes, directory.Eq("objectClass", "organizationalUnit")),
+					Attributes: []string{"mail", "member", "name", "parentGUID"},
+				}
+				quiet := plain(t, dc)
+				defer func() { _ = quiet.Close() }()
+				_, cursor, err := quiet.Changes(t.Context(), q, directory.Cursor{})
+				require.NoError(t, err)
+				do(dc, ou, gone)
+				read := func(ctx context.Context, c *directory.Client) ([]string, error) {
+					set, next, err := c.Changes(ctx, q, cursor)
+					if err != nil {
+						if set != nil || !next.IsZero() {
+							return nil, nil // a part of an answer: taken for an answer, which is less than the truth
+						}
+						return nil, err
+					}
+					return append(deltaText(set), "a cursor: "+strconv.FormatBool(!next.IsZero())), nil
+				}
+				var truth []string
+				tp := record(t, dc, func(c *directory.Client) {
+					var err error
+					truth, err = read(t.Context(), c)
+					require.NoError(t, err)
+				})
+				require.Equal(t, name == "nothing", len(truth) == 1, truth)
+				positions := append(every(tp.size(), testscale.N(211, 1)), tp.boundaries()...)
+				cutAll(t, dc, tp, positions, 10, truth, read)
+			})
+		}
+	}
+}
+
+// fill2 changes enough for several pages.
+func fill2(dc *directorytest.DC) {
+	for i := range 15 {
+		u := dc.Find(fmt.Sprintf("u%d", i))
+		dc.Set(u, "mail", "x@example.com")
+		dc.AddMember(dc.Find("g3"), u)
+	}
+	dc.Delete(dc.Find("u7"))
+}
+
+// deltaText writes a change set in a form that can be compared.
+func deltaText(set *directory.ChangeSet) (out []string) {
+	entry := func(e *directory.Entry) string {
+		s := fmt.Sprint(e.GUID, e.DN, e.SID, e.Kind, e.Deleted)
+		for _, a := range e.Attributes() {
+			s += fmt.Sprint(a, e.Strings(a))
+		}
+		return s
+	}
+	for _, ch := range set.Changed {
+		out = append(out, fmt.Sprint("changed ", entry(ch.Entry), ch.Whole, ch.Cleared))
+	}
+	for _, l := range set.Links {
+		out = append(out, fmt.Sprint("links ", l))
+	}
+	for _, e := range set.Deleted {
+		out = append(out, "deleted "+entry(e))
+	}
+	return out
 }
