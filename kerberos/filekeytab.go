@@ -1,6 +1,7 @@
 package kerberos
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -63,7 +64,7 @@ func (f *FileKeytab) Current() *Keytab {
 		err = f.read()
 	}
 	if err != nil {
-		f.log.Warn("keytab not read again, the old one stays in use", slog.String("error", err.Error()))
+		f.log.LogAttrs(context.Background(), slog.LevelWarn, "keytab not read again", slog.String("error", err.Error()))
 	}
 	return f.current
 }

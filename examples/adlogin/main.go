@@ -2,6 +2,7 @@
 //
 //	adlogin -config AD.json USER              the password is one line on stdin
 //	adlogin -config AD.json -spnego TOKEN-FILE
+//	adlogin -config AD.json -doctor [USER]   checks the configuration step by step and says what to fix
 //
 // It prints one JSON document: who it is, or why not. Exit codes: 0 accepted, 1 refused, 2 bad usage or configuration,
 // 3 no domain controller could be asked.
@@ -66,18 +67,23 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	fs.Usage = func() {
 		_, _ = fmt.Fprint(stderr, "usage: adlogin -config AD.json USER          (password on stdin, one line)\n"+
 			"       adlogin -config AD.json -spnego TOKEN-FILE\n"+
+			"       adlogin -config AD.json -doctor [USER]    (with USER, the password on stdin)\n"+
 			"USER is name, DOMAIN\\name, name@dns.domain or a UPN.\n")
 		fs.PrintDefaults()
 	}
 	config := fs.String("config", "", "the file `AD.json`: domains, our service account and its keytab")
 	token := fs.String("spnego", "", "check the ticket in `TOKEN-FILE`: a GSS-API or SPNEGO token, raw or base64")
+	examine := fs.Bool("doctor", false, "check the configuration step by step: files, names, ports, certificates, clocks, keytab, accounts, rights; say what to fix")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return exitAccepted
 		}
 		return exitUsage
 	}
-	if *config == "" || (*token == "") != (fs.NArg() == 1) || fs.NArg() > 1 {
+	if *examine && *config != "" && *token == "" && fs.NArg() <= 1 {
+		return doctor(ctx, *config, fs.Arg(0), stdin, stdout, stderr)
+	}
+	if *examine || *config == "" || (*token == "") != (fs.NArg() == 1) || fs.NArg() > 1 {
 		fs.Usage()
 		return exitUsage
 	}

@@ -271,3 +271,32 @@ func TestReadPassword(t *testing.T) {
 		require.Equal(t, want, string(got), "%q", in)
 	}
 }
+
+func TestDoctor(t *testing.T) {
+	t.Parallel()
+	k := startDomain(t, "corp.example.test", alice())
+	cfg := config(t, k, nil, k)
+	r := login(t, pw+"\n", "-config", cfg, "-doctor", "alice")
+	require.Equal(t, 0, r.code, r.stderr)
+	require.Equal(t, true, r.out["ok"])
+	require.Contains(t, r.stderr, "ok       sign-in   alice@CORP.EXAMPLE.TEST: The sign-in works")
+	require.NotContains(t, r.stdout+r.stderr, pw)
+
+	r = login(t, "wrong\n", "-config", cfg, "-doctor", "alice")
+	require.Equal(t, 1, r.code)
+	require.Equal(t, false, r.out["ok"])
+	require.Contains(t, r.stderr, "failed   sign-in   alice: The sign-in was refused: bad_credentials.\n         -> ")
+	require.Equal(t, 0, login(t, "", "-config", cfg, "-doctor").code, "without a user nothing is read from stdin")
+	require.Equal(t, 2, login(t, "", "-config", cfg+".none", "-doctor").code)
+	require.Equal(t, 2, login(t, "", "-config", cfg, "-doctor", "alice", "bob").code)
+	require.Equal(t, 2, login(t, "", "-config", cfg, "-doctor", "-spnego", "x").code)
+	require.Equal(t, 2, login(t, "", "-doctor").code)
+	require.Equal(t, 2, login(t, strings.Repeat("x", maxPassword+1), "-config", cfg, "-doctor", "alice").code)
+	k.Close()
+	require.Equal(t, 3, login(t, "", "-config", cfg, "-doctor").code)
+}
+
+func TestOneLine(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "a b c", oneLine("a\nb\x1bc"))
+}
