@@ -3,7 +3,7 @@ package identitystore
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
+	"encoding/binary"
 	"maps"
 	"slices"
 
@@ -15,8 +15,19 @@ func newID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	s := hex.EncodeToString(b[:])
-	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
+	return unpackUUID(b)
+}
+
+// membershipID returns a UUID whose first half grows with time and within the transaction, and whose second half is
+// random (RFC 9562 version 7). There are many memberships: an index of ids that grow is written in order.
+func (tx *Tx) membershipID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[8:]) // never fails
+	n := tx.numbered        // 26 bits: 12 before the random half, 14 at its beginning
+	tx.numbered++
+	binary.BigEndian.PutUint64(b[:8], uint64(tx.now.UnixMilli())<<16|7<<12|n>>14&0xfff)
+	binary.BigEndian.PutUint16(b[8:], uint16(0x8000|n&0x3fff)) //nolint:gosec // 16 bits
+	return unpackUUID(b)
 }
 
 // finish checks what can only be checked at the end, and writes events and history.

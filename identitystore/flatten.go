@@ -226,7 +226,7 @@ func (tx *Tx) name(put []Membership, users map[Key]*User) {
 	for i := range put {
 		m := &put[i]
 		if m.ID == "" {
-			m.ID, m.CreatedAt, m.GroupID = newID(), tx.now, tx.groups[m.Group].ID
+			m.ID, m.CreatedAt, m.GroupID = tx.membershipID(), tx.now, tx.groups[m.Group].ID
 		}
 		m.UserID = users[m.User].ID
 	}

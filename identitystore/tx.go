@@ -38,6 +38,8 @@ type Tx struct {
 	parents map[Key][]Edge // groups' parents, read once
 	groups  map[Key]*Group // the groups of parents
 	events  []Event
+
+	numbered uint64 // memberships that got an id
 }
 
 // Update calls f in a transaction and commits if f and the final checks succeed. f may be called more than once: it

@@ -88,7 +88,8 @@ func (t *txn) putEmails(ctx context.Context, pid int64, folded []string) error {
 	for i, f := range folded {
 		rows[i] = []any{t.tid, f, pid}
 	}
-	return t.insert(ctx, "INSERT INTO user_email (tenant, email_fold, pid)", "", rows)
+	_, err := t.insert(ctx, "user_email", emailRow, "", rows)
+	return err
 }
 
 // fillEmails is the second half of migration 3: the fold of addresses is ours, so that no statement can do it.

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"strconv"
 	"strings"
 )
 
@@ -44,9 +45,30 @@ type connRunner struct {
 	conn    *sql.Conn
 	dialect Dialect
 	seen    map[string]*sql.Stmt // nil value: seen once
+	cache   int64                // what SQLite's cache_size was before it was raised, or 0
 }
 
-func (c *connRunner) close() {
+// raiseCache gives SQLite room for the pages that a large transaction writes again and again; with the usual 2 MB it
+// writes each of them to the log whenever another one is needed.
+func (c *connRunner) raiseCache(ctx context.Context) error {
+	const enough = -128 << 10 // in KiB, as the pragma has it
+	if c.dialect != SQLite || c.cache != 0 {
+		return nil
+	}
+	if err := c.conn.QueryRowContext(ctx, "PRAGMA cache_size").Scan(&c.cache); err != nil {
+		return failed(err)
+	}
+	if c.cache < enough || c.cache > -enough {
+		return nil // the program has given it more
+	}
+	_, err := c.conn.ExecContext(ctx, "PRAGMA cache_size = "+strconv.Itoa(enough))
+	return failed(err)
+}
+
+func (c *connRunner) close(ctx context.Context) {
+	if c.cache != 0 {
+		_, _ = c.conn.ExecContext(ctx, "PRAGMA cache_size = "+strconv.FormatInt(c.cache, 10))
+	}
 	for _, st := range c.seen {
 		if st != nil {
 			_ = st.Close()
@@ -86,12 +108,24 @@ func (c *connRunner) row(ctx context.Context, q string, args ...any) scanner {
 }
 
 func (c *connRunner) exec(ctx context.Context, q string, args ...any) error {
+	_, err := c.execN(ctx, q, args...)
+	return err
+}
+
+// execN returns how many rows the statement changed.
+func (c *connRunner) execN(ctx context.Context, q string, args ...any) (int64, error) {
+	var res sql.Result
+	var err error
 	if st := c.stmt(ctx, q); st != nil { //nolint:sqlclosecheck // closed with the runner
-		_, err := st.ExecContext(ctx, args...)
-		return failed(err)
+		res, err = st.ExecContext(ctx, args...)
+	} else {
+		res, err = c.conn.ExecContext(ctx, c.dialect.bind(q), args...)
 	}
-	_, err := c.conn.ExecContext(ctx, c.dialect.bind(q), args...)
-	return failed(err)
+	if err != nil {
+		return 0, failed(err)
+	}
+	n, err := res.RowsAffected()
+	return n, failed(err)
 }
 
 // marks returns n placeholders in parentheses.

@@ -231,8 +231,8 @@ func (s *Store) Update(ctx context.Context, tenant string, f func(identitystore.
 		t := &txn{reader: reader{x: x, tid: tid}}
 		// The tenant's row is the lock: writers of a tenant come one after the other, so that uniqueness, flattened
 		// memberships and the numbers of events can be worked out without surprises.
-		q := "SELECT next_key, last_seq, users, groups_n FROM tenant WHERE tid = ?" + s.dialect.lockRow()
-		err := x.row(ctx, q, tid).Scan(&t.nextKey, &t.lastSeq, &t.users, &t.groups)
+		q := "SELECT next_key, last_seq, users, groups_n, flat_n, edge_n FROM tenant WHERE tid = ?" + s.dialect.lockRow()
+		err := x.row(ctx, q, tid).Scan(&t.nextKey, &t.lastSeq, &t.users, &t.groups, &t.flats, &t.edgeRows)
 		if errors.Is(err, sql.ErrNoRows) {
 			return &identitystore.ResourceNotFoundError{ResourceType: identitystore.ResourceStore, ResourceID: tenant}
 		}
@@ -246,7 +246,8 @@ func (s *Store) Update(ctx context.Context, tenant string, f func(identitystore.
 		if !t.changed {
 			return nil
 		}
-		return x.exec(ctx, "UPDATE tenant SET next_key = ?, last_seq = ?, users = ?, groups_n = ? WHERE tid = ?", t.nextKey, t.lastSeq, t.users, t.groups, tid)
+		const note = "UPDATE tenant SET next_key = ?, last_seq = ?, users = ?, groups_n = ?, flat_n = ?, edge_n = ? WHERE tid = ?"
+		return x.exec(ctx, note, t.nextKey, t.lastSeq, t.users, t.groups, t.flats, t.edgeRows, tid)
 	})
 	if err == nil && rows > bulkRows {
 		s.analyze(ctx)
@@ -310,7 +311,7 @@ func (s *Store) transaction(ctx context.Context, write bool, f func(*connRunner)
 	}
 	defer func() { _ = conn.Close() }()
 	x := &connRunner{conn: conn, dialect: s.dialect}
-	defer x.close()
+	defer x.close(context.WithoutCancel(ctx)) // also when ctx is over
 	return inTransaction(ctx, conn, s.dialect, write, func() error { return f(x) })
 }
 

@@ -16,6 +16,7 @@ type txn struct {
 	reader
 	nextKey, lastSeq int64
 	users, groups    int64
+	flats, edgeRows  int64
 	changed          bool
 	rows             int
 	analyzed         int // rows at which the statistics are renewed next
@@ -28,19 +29,29 @@ var _ identitystore.Txn = (*txn)(nil)
 const firstAnalyze = 500
 
 func (t *txn) analyze(ctx context.Context, x *connRunner) error {
-	if x.dialect != Postgres || t.rows < max(t.analyzed, firstAnalyze) {
+	if t.rows < max(t.analyzed, firstAnalyze) {
 		return nil
 	}
 	t.analyzed = t.rows * 6
+	if x.dialect == SQLite {
+		return x.raiseCache(ctx)
+	}
 	return x.exec(ctx, "ANALYZE principal, edge, flat")
 }
 
 func (t *txn) exec(ctx context.Context, q string, args ...any) error {
+	_, err := t.execN(ctx, q, args...)
+	return err
+}
+
+// execN returns how many rows the statement changed.
+func (t *txn) execN(ctx context.Context, q string, args ...any) (int64, error) {
 	t.changed = true
-	if err := t.analyze(ctx, t.x.(*connRunner)); err != nil {
-		return err
+	x := t.x.(*connRunner) // a txn is made with this kind of runner only
+	if err := t.analyze(ctx, x); err != nil {
+		return 0, err
 	}
-	return t.x.(*connRunner).exec(ctx, q, args...) // a txn is made with this kind of runner only
+	return x.execN(ctx, q, args...)
 }
 
 // insertPrincipal and updatePrincipal name the columns of row.values and of keys.
@@ -171,42 +182,23 @@ func (t *txn) Erase(ctx context.Context, r identitystore.Ref) error {
 	return t.exec(ctx, "DELETE FROM principal WHERE tenant = ? AND pid = ?", t.tid, int64(r.Key))
 }
 
-// rowsPerInsert keeps a statement of up to 7 columns far below every limit of parameters.
-const rowsPerInsert = 256
-
-// insert writes rows in as few statements as the dialects' limits allow; few sizes of statement occur.
-func (t *txn) insert(ctx context.Context, head, tail string, rows [][]any) error {
-	t.rows += len(rows)
-	for len(rows) > 0 {
-		n := 1
-		if len(rows) >= rowsPerInsert {
-			n = rowsPerInsert
-		} else if len(rows) >= 16 {
-			n = 16
-		}
-		one := marks(len(rows[0]))
-		args := make([]any, 0, n*len(rows[0]))
-		for _, r := range rows[:n] {
-			args = append(args, r...)
-		}
-		if err := t.exec(ctx, head+" VALUES "+one+strings.Repeat(", "+one, n-1)+tail, args...); err != nil {
-			return err
-		}
-		rows = rows[n:]
-	}
-	return nil
-}
-
 // PutEdges implements [identitystore.Txn].
 func (t *txn) PutEdges(ctx context.Context, edges []identitystore.Edge) error {
 	if err := t.checkEnds(ctx, edges); err != nil {
 		return err
 	}
-	rows := make([][]any, 0, len(edges))
-	for _, e := range edges {
-		rows = append(rows, []any{t.tid, int64(e.Child), int64(e.Parent), string(e.Via), letter(e.ChildKind)})
+	for part := range slices.Chunk(edges, rowsPerArray) {
+		rows := make([][]any, 0, len(part))
+		for _, e := range part {
+			rows = append(rows, []any{t.tid, int64(e.Child), int64(e.Parent), string(e.Via), letter(e.ChildKind)})
+		}
+		n, err := t.insert(ctx, "edge", edgeRow, "tenant, child, parent, via", rows)
+		if err != nil {
+			return err
+		}
+		t.edgeRows += n
 	}
-	return t.insert(ctx, "INSERT INTO edge (tenant, child, parent, via, child_kind)", " ON CONFLICT (tenant, child, parent, via) DO NOTHING", rows)
+	return nil
 }
 
 // checkEnds makes sure that both ends of each edge are there, and of the kind that the edge says.
@@ -253,47 +245,93 @@ func (t *txn) checkEnds(ctx context.Context, edges []identitystore.Edge) error {
 
 // DeleteEdges implements [identitystore.Txn].
 func (t *txn) DeleteEdges(ctx context.Context, edges []identitystore.Edge) error {
-	for _, e := range edges {
-		q, args := "DELETE FROM edge WHERE tenant = ? AND child = ? AND parent = ?", []any{t.tid, int64(e.Child), int64(e.Parent)}
-		if e.Via != "" {
-			q, args = q+" AND via = ?", append(args, string(e.Via))
-		}
-		if err := t.exec(ctx, q, args...); err != nil {
-			return err
-		}
-	}
 	t.rows += len(edges)
-	return nil
-}
-
-// PutMemberships implements [identitystore.Txn].
-func (t *txn) PutMemberships(ctx context.Context, ms []identitystore.Membership) error {
-	rows := make([][]any, 0, len(ms))
-	for _, m := range ms {
-		id, err := uuidBytes(m.ID)
+	byVia := map[identitystore.Via][][2]int64{}
+	for _, e := range edges {
+		byVia[e.Via] = append(byVia[e.Via], [2]int64{int64(e.Child), int64(e.Parent)})
+	}
+	for via, pairs := range byVia {
+		q, args := "DELETE FROM edge WHERE tenant = ? AND ", []any{t.tid}
+		if via != "" {
+			q, args = "DELETE FROM edge WHERE tenant = ? AND via = ? AND ", append(args, string(via))
+		}
+		n, err := t.deletePairs(ctx, q+"(child, parent)", args, pairs)
 		if err != nil {
 			return err
 		}
-		rows = append(rows, []any{t.tid, int64(m.User), int64(m.Group), id, m.Depth, micros(m.CreatedAt)})
+		t.edgeRows -= n
 	}
-	return t.insert(ctx, "INSERT INTO flat (tenant, usr, grp, membership, depth, created_at)",
-		" ON CONFLICT (tenant, usr, grp) DO UPDATE SET depth = excluded.depth", rows)
+	return nil
+}
+
+// deletePairs deletes rows by two columns of their key, many with one statement.
+func (t *txn) deletePairs(ctx context.Context, q string, args []any, pairs [][2]int64) (int64, error) {
+	const one = "(CAST(? AS BIGINT), CAST(? AS BIGINT))"
+	deleted := int64(0)
+	for part := range slices.Chunk(pairs, rowsPerInsert) {
+		size := padded(len(part))
+		all := slices.Clone(args)
+		for i := range size {
+			p := part[min(i, len(part)-1)]
+			all = append(all, p[0], p[1])
+		}
+		n, err := t.execN(ctx, q+" IN (VALUES "+one+strings.Repeat(", "+one, size-1)+")", all...)
+		if err != nil {
+			return deleted, err
+		}
+		deleted += n
+	}
+	return deleted, nil
+}
+
+// PutMemberships implements [identitystore.Txn]. Nearly all are new; only when some are not is it worth asking which.
+func (t *txn) PutMemberships(ctx context.Context, ms []identitystore.Membership) error {
+	for part := range slices.Chunk(ms, rowsPerArray) {
+		rows := make([][]any, 0, len(part))
+		for _, m := range part {
+			id, err := uuidBytes(m.ID)
+			if err != nil {
+				return err
+			}
+			rows = append(rows, []any{t.tid, int64(m.User), int64(m.Group), id, int64(m.Depth), micros(m.CreatedAt)})
+		}
+		n, err := t.insert(ctx, "flat", flatRow, "tenant, usr, grp", rows)
+		if err != nil {
+			return err
+		}
+		t.flats += n
+		if n == int64(len(part)) {
+			continue
+		}
+		for _, m := range part {
+			const q = "UPDATE flat SET depth = ? WHERE tenant = ? AND usr = ? AND grp = ? AND depth <> ?"
+			if err := t.exec(ctx, q, m.Depth, t.tid, int64(m.User), int64(m.Group), m.Depth); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // DeleteMemberships implements [identitystore.Txn].
 func (t *txn) DeleteMemberships(ctx context.Context, ms []identitystore.Membership, at time.Time) error {
 	rows := make([][]any, 0, len(ms))
+	pairs := make([][2]int64, 0, len(ms))
 	for _, m := range ms {
 		id, err := uuidBytes(m.ID)
 		if err != nil {
 			return err
 		}
-		rows = append(rows, []any{t.tid, id, int64(m.User), int64(m.Group), m.Depth, micros(m.CreatedAt), micros(at)})
-		if err := t.exec(ctx, "DELETE FROM flat WHERE tenant = ? AND usr = ? AND grp = ?", t.tid, int64(m.User), int64(m.Group)); err != nil {
-			return err
-		}
+		rows = append(rows, []any{t.tid, int64(m.User), int64(m.Group), id, int64(m.Depth), micros(m.CreatedAt), micros(at)})
+		pairs = append(pairs, [2]int64{int64(m.User), int64(m.Group)})
 	}
-	return t.insert(ctx, "INSERT INTO flat_gone (tenant, membership, usr, grp, depth, created_at, ended_at)", "", rows)
+	n, err := t.deletePairs(ctx, "DELETE FROM flat WHERE tenant = ? AND (usr, grp)", []any{t.tid}, pairs)
+	if err != nil {
+		return err
+	}
+	t.flats -= n
+	_, err = t.insert(ctx, "flat_gone", goneRow, "", rows)
+	return err
 }
 
 // PutDocument implements [identitystore.Txn].
@@ -325,7 +363,7 @@ func (t *txn) Append(ctx context.Context, events []identitystore.Event, ended []
 		}
 		rows = append(rows, []any{t.tid, e.Seq, e.Txn, micros(e.Time), string(body)})
 	}
-	if err := t.insert(ctx, "INSERT INTO change_log (tenant, seq, txn, at, body)", "", rows); err != nil {
+	if _, err := t.insert(ctx, "change_log", logRow, "", rows); err != nil {
 		return err
 	}
 	rows = rows[:0]
@@ -345,14 +383,13 @@ func (t *txn) Append(ctx context.Context, events []identitystore.Event, ended []
 		}
 		rows = append(rows, []any{t.tid, int64(v.Key), rev, kind, id, micros(v.From), micros(v.To), string(body)})
 	}
-	return t.insert(ctx, "INSERT INTO history (tenant, pid, rev, kind, id, valid_from, valid_to, body)", "", slices.Clip(rows))
+	_, err := t.insert(ctx, "history", historyRow, "", rows)
+	return err
 }
 
 // Counts implements [identitystore.Reader] with what this transaction has added.
 func (t *txn) Counts(ctx context.Context) (identitystore.Counts, error) {
-	c, err := t.reader.Counts(ctx)
-	c.Users, c.Groups = int(t.users), int(t.groups)
-	return c, err
+	return identitystore.Counts{Users: int(t.users), Groups: int(t.groups), Memberships: int(t.flats), Edges: int(t.edgeRows)}, ctx.Err()
 }
 
 // LastSeq implements [identitystore.Reader].

@@ -11,7 +11,17 @@ import (
 )
 
 // sqlCount counts what a program asks of a database: statements, and rows read or changed.
-type sqlCount struct{ statements, rows atomic.Int64 }
+type sqlCount struct {
+	statements, rows atomic.Int64
+	before           func(q string) // called before each statement, unless it is nil
+}
+
+func (c *sqlCount) statement(q string) {
+	c.statements.Add(1)
+	if c.before != nil {
+		c.before(q)
+	}
+}
 
 // during returns what f adds.
 func (c *sqlCount) during(f func()) (statements, rows int64) {
@@ -52,7 +62,7 @@ type countedConn struct {
 }
 
 func (k countedConn) ExecContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Result, error) {
-	k.c.statements.Add(1)
+	k.c.statement(q)
 	return counted(k.c)(k.Conn.(driver.ExecerContext).ExecContext(ctx, q, args))
 }
 
@@ -68,14 +78,14 @@ func counted(c *sqlCount) func(driver.Result, error) (driver.Result, error) {
 }
 
 func (k countedConn) QueryContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Rows, error) {
-	k.c.statements.Add(1)
+	k.c.statement(q)
 	rows, err := k.Conn.(driver.QueryerContext).QueryContext(ctx, q, args)
 	return countedRows{rows, k.c}, err
 }
 
 func (k countedConn) PrepareContext(ctx context.Context, q string) (driver.Stmt, error) {
 	st, err := k.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, q)
-	return countedStmt{st, k.c}, err
+	return countedStmt{st, q, k.c}, err
 }
 
 func (k countedConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
@@ -100,16 +110,17 @@ func checkNamed(x any, v *driver.NamedValue) error {
 
 type countedStmt struct {
 	driver.Stmt
+	q string
 	c *sqlCount
 }
 
 func (k countedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	k.c.statements.Add(1)
+	k.c.statement(k.q)
 	return counted(k.c)(k.Stmt.(driver.StmtExecContext).ExecContext(ctx, args))
 }
 
 func (k countedStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	k.c.statements.Add(1)
+	k.c.statement(k.q)
 	rows, err := k.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
 	return countedRows{rows, k.c}, err
 }

@@ -3,16 +3,14 @@ package integration_test
 import (
 	"bufio"
 	"context"
-	"database/sql"
 	"fmt"
-	"math/rand"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -21,27 +19,69 @@ import (
 	"github.com/adfedkit/adfedkit/internal/testscale"
 )
 
-// crashVariable makes a child process of this test write to the database that it names, until it is killed.
+// crashVariable makes a child process of this test write to the database that it names, statement by statement.
 const crashVariable = "ADFEDKIT_TEST_CRASH_DB"
 
-// TestCrashChild is the child: each transaction moves one user into a group of its own, nested below one that stays,
-// and counts in a document.
-func TestCrashChild(t *testing.T) { //nolint:paralleltest // it never ends by itself
+// TestCrashChild is the child: it opens the store and, in one transaction, puts one user into a group of its own, nested
+// below one that stays, and counts in a document. It says each statement that writes before it executes it, and waits
+// for leave to go on.
+func TestCrashChild(t *testing.T) { //nolint:paralleltest // it is a program
 	file := os.Getenv(crashVariable)
 	if file == "" {
 		return
 	}
+	steps, leave := os.NewFile(3, "steps"), bufio.NewReader(os.Stdin)
+	say := func(what string) {
+		_, err := steps.WriteString(what + "\n")
+		require.NoError(t, err)
+		_, err = leave.ReadByte()
+		require.NoError(t, err)
+	}
 	ctx := context.Background()
-	db, err := sql.Open("sqlite", "file:"+file+strings.Replace(sqlitePragmas, "synchronous(off)", "synchronous(normal)", 1))
-	require.NoError(t, err)
+	dsn := "file:" + file + strings.Replace(sqlitePragmas, "synchronous(off)", "synchronous(normal)", 1)
+	db, count := countSQL(t, openSQLite(t, file), dsn)
+	count.before = func(q string) {
+		if verb, _, _ := strings.Cut(strings.TrimSpace(q), " "); verb != "SELECT" && verb != "PRAGMA" && verb != "BEGIN" {
+			say(verb)
+		}
+	}
 	st, err := sqlstore.Open(ctx, db, sqlstore.SQLite)
 	require.NoError(t, err)
 	svc, err := identitystore.Open(ctx, identitystore.Config{Store: st})
 	require.NoError(t, err)
-	for {
-		require.NoError(t, svc.Update(ctx, identitystore.Author{Actor: "child"}, crashStep(ctx)))
-		_, _ = os.Stdout.WriteString("step\n")
+	say("opened")
+	require.NoError(t, svc.Update(ctx, identitystore.Author{Actor: "child"}, crashStep(ctx)))
+	say("committed")
+}
+
+// crashAt runs a child and kills it (SIGKILL) when it is about to do its n-th step; granted, it is given leave for that
+// step at the same moment. It returns all steps up to that one, and whether the child came to its end before.
+func crashAt(t *testing.T, file string, n int, granted bool) (steps []string, ended bool) {
+	t.Helper()
+	out, in, err := os.Pipe()
+	require.NoError(t, err)
+	defer func() { _ = out.Close() }()
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrashChild$", "-test.v=false")
+	child.Env = append(os.Environ(), crashVariable+"="+file)
+	child.ExtraFiles = []*os.File{in}
+	leave, err := child.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, child.Start())
+	require.NoError(t, in.Close())
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		steps = append(steps, lines.Text())
+		if len(steps) < n || granted {
+			_, err := leave.Write([]byte("."))
+			require.NoError(t, err)
+		}
+		if len(steps) == n {
+			require.NoError(t, child.Process.Kill())
+			require.Error(t, child.Wait())
+			return steps, false
+		}
 	}
+	require.NoError(t, child.Wait())
+	return steps, true
 }
 
 func crashStep(ctx context.Context) func(*identitystore.Tx) error {
@@ -74,47 +114,77 @@ func crashStep(ctx context.Context) func(*identitystore.Tx) error {
 	}
 }
 
-// TestKilledWriter kills a writing child at random moments (SIGKILL) and looks at what it left: whole transactions.
+// TestKilledWriter kills a writing child before each of its writes, one after the other, and while it commits. What it
+// leaves are whole transactions.
 func TestKilledWriter(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "store.db")
-	r := rand.New(rand.NewSource(1))
-	for range testscale.N(6, 200) {
-		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrashChild$", "-test.v=false")
-		child.Env = append(os.Environ(), crashVariable+"="+file)
-		out, err := child.StdoutPipe()
-		require.NoError(t, err)
-		require.NoError(t, child.Start())
-		lines := bufio.NewScanner(out)
-		for range 1 + r.Intn(4) {
-			require.True(t, lines.Scan(), "the child ended by itself")
+	done := 0
+	kinds := map[string]bool{}
+	for n, stride := 1, testscale.N(7, 1); ; { // the first runs make the schema
+		steps, ended := crashAt(t, file, n, false)
+		require.False(t, ended)
+		if slices.Contains(steps, "opened") {
+			require.Equal(t, 0, checkCrashed(t, file))
+			break
 		}
-		time.Sleep(time.Duration(r.Intn(3000)) * time.Microsecond) // anywhere in the next transaction
-		require.NoError(t, child.Process.Kill())
-		require.Error(t, child.Wait())
-		checkCrashed(t, file)
+		n += stride
+	}
+	for n := 1; ; n++ {
+		steps, ended := crashAt(t, file, n, false)
+		now := checkCrashed(t, file)
+		if ended {
+			require.Equal(t, done+1, now)
+			break
+		}
+		last := steps[len(steps)-1]
+		kinds[last] = true
+		if last == "committed" {
+			done++
+		}
+		require.Equal(t, done, now, "%v", steps)
+	}
+	for _, what := range []string{"INSERT", "UPDATE", "COMMIT", "committed"} {
+		require.True(t, kinds[what], "nobody was killed before %s", what)
+	}
+	steps, _ := crashAt(t, file, 1<<20, false)
+	commit := slices.Index(steps, "committed") // the statement before it is the COMMIT
+	require.Equal(t, "COMMIT", steps[commit-1])
+	done = checkCrashed(t, file)
+	for range testscale.N(4, 100) {
+		crashAt(t, file, commit, true)
+		now := checkCrashed(t, file)
+		require.Contains(t, []int{done, done + 1}, now)
+		done = now
 	}
 }
 
-func checkCrashed(t *testing.T, file string) {
+// checkCrashed returns how many transactions there were, of which nothing may be missing.
+func checkCrashed(t *testing.T, file string) int {
 	t.Helper()
 	ctx := t.Context()
 	st, err := sqlstore.Open(ctx, openSQLite(t, file), sqlstore.SQLite)
 	require.NoError(t, err)
 	svc, err := identitystore.Open(ctx, identitystore.Config{Store: st})
 	require.NoError(t, err)
+	n := 0
 	doc, err := svc.Reader().Document(ctx, "step")
-	require.NoError(t, err)
-	n, err := strconv.Atoi(string(doc))
-	require.NoError(t, err)
+	if err == nil {
+		n, err = strconv.Atoi(string(doc))
+		require.NoError(t, err)
+	} else {
+		require.ErrorIs(t, err, identitystore.ErrNotFound)
+	}
 	counts, err := svc.Reader().Counts(ctx)
 	require.NoError(t, err)
-	require.Equal(t, identitystore.Counts{Users: n, Groups: n + 1, Memberships: 2 * n, Edges: 2 * n}, counts)
+	top := min(n, 1)
+	require.Equal(t, identitystore.Counts{Users: n, Groups: n + top, Memberships: 2 * n, Edges: 2 * n}, counts)
 	seq, err := svc.Reader().LastSeq(ctx)
 	require.NoError(t, err)
-	require.Equal(t, int64(1+3*n), seq) // top, and for each step a group, a user and its memberships
+	require.Equal(t, int64(top+3*n), seq) // top, and for each step a group, a user and its memberships
 	events, err := svc.Events(ctx, 0, 10*n+10)
 	require.NoError(t, err)
 	require.Len(t, events, int(seq))
 	require.NoError(t, st.Close())
+	return n
 }
