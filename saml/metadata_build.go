@@ -21,7 +21,7 @@ func (m *Metadata) Sign(key KeyPair) ([]byte, error) {
 	return m.marshal(s)
 }
 
-func (m *Metadata) marshal(s *xmldsig.Signer) ([]byte, error) { //nolint:cyclop // one step for each child
+func (m *Metadata) marshal(s *xmldsig.Signer) ([]byte, error) {
 	switch {
 	case m.EntityID == "" || len(m.EntityID) > 1024:
 		return nil, errors.New("saml: Metadata.EntityID must have 1 to 1024 characters")

@@ -86,7 +86,11 @@ func TestRefused(t *testing.T) {
 		"triple DES":        {swap(xmlenc.AES256GCM, xmlenc.TripleDESCBC), xmlenc.Decrypter{Keys: []crypto.Decrypter{key}}, xmlenc.ErrAlgorithm},
 		"unknown transport": {swap(xmlenc.RSAOAEPMGF1P, "urn:x"), xmlenc.Decrypter{Keys: []crypto.Decrypter{key}}, xmlenc.ErrAlgorithm},
 		"RSA 1.5":           {swap(xmlenc.RSAOAEPMGF1P, xmlenc.RSA15), xmlenc.Decrypter{Keys: []crypto.Decrypter{key}}, xmlenc.ErrAlgorithm},
-		"two data":          {swap("</xenc:EncryptedData>", "</xenc:EncryptedData><xenc:EncryptedData xmlns:xenc=\"http://www.w3.org/2001/04/xmlenc#\"/>"), xmlenc.Decrypter{Keys: []crypto.Decrypter{key}}, xmlenc.ErrDecrypt},
+		"many retrievals": {
+			swap("<xenc:EncryptedKey", strings.Repeat(`<ds:RetrievalMethod URI="#_x"></ds:RetrievalMethod>`, 9)+"<xenc:EncryptedKey"),
+			xmlenc.Decrypter{Keys: []crypto.Decrypter{key}}, xmlenc.ErrDecrypt,
+		},
+		"two data": {swap("</xenc:EncryptedData>", "</xenc:EncryptedData><xenc:EncryptedData xmlns:xenc=\"http://www.w3.org/2001/04/xmlenc#\"/>"), xmlenc.Decrypter{Keys: []crypto.Decrypter{key}}, xmlenc.ErrDecrypt},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -103,4 +107,31 @@ func TestRefused(t *testing.T) {
 	}
 	_, _, err = d.Decrypt(container(t, data, nil), spent)
 	require.ErrorIs(t, err, xmlenc.ErrDecrypt, "a message has a budget of private-key operations")
+}
+
+// TestSecondKey: content is decrypted in place, and an attempt with a key for something else must not spoil it for the next.
+func TestSecondKey(t *testing.T) {
+	t.Parallel()
+	key, cert := keyPair(t)
+	d := xmlenc.Decrypter{Keys: []crypto.Decrypter{key}}
+	for _, alg := range []string{xmlenc.AES256GCM, xmlenc.AES256CBC} {
+		plain := strings.Repeat("x", 1000)
+		data, err := xmlenc.Encrypt([]byte(plain), cert, alg, "")
+		require.NoError(t, err)
+		right := 0
+		for range 10 { // after CBC a wrong key passes for the right one whenever the last byte looks like padding
+			other, err := xmlenc.Encrypt([]byte("<b/>"), cert, alg, "")
+			require.NoError(t, err)
+			_, after, _ := strings.Cut(string(other), "<xenc:EncryptedKey>")
+			wrong, _, _ := strings.Cut(after, "</xenc:EncryptedKey>")
+			got, _, err := d.Decrypt(container(t, data, func(s string) string {
+				return strings.Replace(s, "<xenc:EncryptedKey>", "<xenc:EncryptedKey>"+wrong+"</xenc:EncryptedKey><xenc:EncryptedKey>", 1)
+			}), &xmlenc.Budget{})
+			require.NoError(t, err)
+			if string(got) == plain {
+				right++
+			}
+		}
+		require.Greater(t, right, 5, alg)
+	}
 }

@@ -114,7 +114,7 @@ const maxSpare = 64 << 10
 var canons = sync.Pool{New: func() any { return new(canon) }} //nolint:gochecknoglobals // scratch memory, nothing of a message stays in it
 
 func (e Elem) canon(dst []byte, opt *Canonicalization) *canon {
-	c := canons.Get().(*canon) //nolint:forcetypeassert,errcheck // nothing else is put there
+	c := canons.Get().(*canon) //nolint:forcetypeassert // nothing else is put there
 	*c = canon{
 		d: e.d, opt: *opt, out: dst, omit: -1, limit: maxGrowth*len(e.d.src) + freeBytes,
 		rendered: c.rendered[:0], undo: c.undo[:0], need: c.need[:0], order: c.order[:0], spare: c.spare,

@@ -68,7 +68,7 @@ func ParseIn(raw []byte, lim Limits, context Elem) (*Doc, error) {
 
 // parse reads src, which is raw as a string.
 func parse(raw []byte, src string, lim Limits, context Elem) (*Doc, error) {
-	p := parser{lim: lim.withDefaults(), cur: -1, scratch: scratches.Get().(*scratch)} //nolint:forcetypeassert,errcheck // nothing else is put there
+	p := parser{lim: lim.withDefaults(), cur: -1, scratch: scratches.Get().(*scratch)} //nolint:forcetypeassert // nothing else is put there
 	defer scratches.Put(p.scratch)
 	if err := p.prepare(raw, src, context); err != nil {
 		return nil, err

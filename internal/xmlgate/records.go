@@ -59,8 +59,8 @@ const (
 	flagID                                          // an attribute looks like an ID
 )
 
-func (n nameInfo) local() int32  { return int32(n & (1<<nameBits - 1)) }             //nolint:gosec // few bits
-func (n nameInfo) prefix() int32 { return int32(n >> nameBits & (1<<nameBits - 1)) } //nolint:gosec // few bits
+func (n nameInfo) local() int32  { return int32(n & (1<<nameBits - 1)) }
+func (n nameInfo) prefix() int32 { return int32(n >> nameBits & (1<<nameBits - 1)) }
 
 // attrInfo packs the length of the local name, the binding (while the tag is read: the length of the prefix), and whether the
 // value needs decoding.
@@ -68,8 +68,8 @@ type attrInfo uint32
 
 const attrDecode attrInfo = 1 << 31
 
-func (a attrInfo) local() int32   { return int32(a & (1<<nameBits - 1)) }       //nolint:gosec // few bits
-func (a attrInfo) binding() int32 { return int32(a &^ attrDecode >> nameBits) } //nolint:gosec // few bits
+func (a attrInfo) local() int32   { return int32(a & (1<<nameBits - 1)) }
+func (a attrInfo) binding() int32 { return int32(a &^ attrDecode >> nameBits) }
 func (a attrInfo) bind(b int32) attrInfo {
 	return a&(attrDecode|(1<<nameBits-1)) | attrInfo(b)<<nameBits //nolint:gosec // bindings are few
 }

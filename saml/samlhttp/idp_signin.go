@@ -94,22 +94,28 @@ func (p *IdentityProvider) signOn(w http.ResponseWriter, r *http.Request) {
 		p.refuse(w, r, err)
 		return
 	}
-	f := &signInFlow{accepted: accepted, action: PathSignOn, posted: r.Method == http.MethodPost}
-	if msg.Binding() == saml.BindingHTTPPost {
-		f.hidden = []Field{{string(saml.FieldRequest), r.PostForm.Get(string(saml.FieldRequest))}}
-		if msg.HasRelayState {
-			f.hidden = append(f.hidden, Field{"RelayState", msg.RelayState})
-		}
-		if p.cookiesHeldBack(r, f) {
-			hidden := append(slices.Clone(f.hidden), Field{againField, "1"})
-			p.pages.write(w, http.StatusOK, "post", func(nonce string) any { return PostPage{Action: PathSignOn, Hidden: hidden, Nonce: nonce} })
-			return
-		}
-	} else {
-		f.action += "?" + r.URL.RawQuery
-		f.query = r.URL.RawQuery
+	f := requestFlow(r, msg, accepted)
+	if p.cookiesHeldBack(r, f) {
+		hidden := append(slices.Clone(f.hidden), Field{againField, "1"})
+		p.pages.write(w, http.StatusOK, "post", func(nonce string) any { return PostPage{Action: PathSignOn, Hidden: hidden, Nonce: nonce} })
+		return
 	}
 	p.signIn(w, r, f)
+}
+
+// requestFlow keeps a request in the address of the form, or in its hidden fields when it came by POST.
+func requestFlow(r *http.Request, msg *saml.Message, accepted *saml.AcceptedRequest) *signInFlow {
+	f := &signInFlow{accepted: accepted, action: PathSignOn, posted: r.Method == http.MethodPost}
+	if msg.Binding() != saml.BindingHTTPPost {
+		f.action += "?" + r.URL.RawQuery
+		f.query = r.URL.RawQuery
+		return f
+	}
+	f.hidden = []Field{{string(saml.FieldRequest), r.PostForm.Get(string(saml.FieldRequest))}}
+	if msg.HasRelayState {
+		f.hidden = append(f.hidden, Field{"RelayState", msg.RelayState})
+	}
+	return f
 }
 
 // againField marks a request that our own page sent once more.
@@ -119,7 +125,7 @@ const againField = "again"
 // whoever is signed in would see the form, or a passive request an error. A page of our own posts the same request again, and the
 // cookie comes. Browsers say where a request comes from; for everybody else nothing changes.
 func (p *IdentityProvider) cookiesHeldBack(r *http.Request, f *signInFlow) bool {
-	return r.Header.Get("Sec-Fetch-Site") == "cross-site" && p.jar.get(r, sessionCookie) == "" && !f.forced() &&
+	return len(f.hidden) > 0 && r.Header.Get("Sec-Fetch-Site") == "cross-site" && p.jar.get(r, sessionCookie) == "" && !f.forced() &&
 		!r.PostForm.Has(againField) && !r.PostForm.Has("UserName") && !r.PostForm.Has("Password")
 }
 
