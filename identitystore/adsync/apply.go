@@ -20,9 +20,18 @@ type state struct {
 	Run       string    `json:"run"`
 	PlanHash  string    `json:"planHash"`
 	At        time.Time `json:"at"`
+	Format    int       `json:"format"`
+	Since     int       `json:"since,omitempty"` // incremental runs since the last full read
+	// Skipped is what the run listed: those who stand for nobody, and members that are no users.
+	Skipped []Skipped `json:"skipped,omitempty"`
+	// Expires says when accounts expire: that happens without a change of theirs.
+	Expires map[string]time.Time `json:"expires,omitempty"`
 	// Principals are the objectGUIDs of assigned principals by kind and folded name.
 	Principals map[string]string `json:"principals,omitempty"`
 }
+
+// stateFormat is raised when an older state is not enough for an incremental run.
+const stateFormat = 2
 
 func (e *Engine) stateName() string { return "adsync/" + e.cfg.Source }
 
@@ -41,10 +50,14 @@ func (e *Engine) lastState(ctx context.Context, r identitystore.Reader) (state, 
 
 // apply writes a plan in one transaction: objects, edges, and by them the flattened memberships, the state and the
 // events are committed together or not at all.
-func (e *Engine) apply(ctx context.Context, plan *identitystore.Plan, run string, lease identitystore.Lease, mark string) error {
+func (e *Engine) apply(ctx context.Context, r *run) error {
+	plan, run := r.res.Plan, r.res.Run
 	author := identitystore.Author{Actor: "adsync", Run: run}
 	return e.cfg.Service.Update(ctx, author, func(tx *identitystore.Tx) error {
-		if err := tx.Fence(ctx, lease); err != nil {
+		if err := tx.Fence(ctx, r.lease); err != nil {
+			return err
+		}
+		if err := e.notPaused(ctx, tx); err != nil {
 			return err
 		}
 		seq, err := tx.LastSeq(ctx)
@@ -54,23 +67,28 @@ func (e *Engine) apply(ctx context.Context, plan *identitystore.Plan, run string
 		if baseText(seq) != plan.Base {
 			return identitystore.ErrPlanStale
 		}
-		a := &applier{tx: tx, plan: plan, source: e.cfg.Source, run: run, refs: map[string]identitystore.Ref{}}
+		a := &applier{tx: tx, plan: plan, source: e.cfg.Source, run: run, refs: map[string]identitystore.Ref{}, wrote: e.writeProgress(ctx, r)}
 		if err := a.write(ctx); err != nil {
 			return err
 		}
-		return e.remember(ctx, tx, plan, run, mark)
+		return e.remember(ctx, tx, r)
 	})
 }
 
-func (e *Engine) remember(ctx context.Context, tx *identitystore.Tx, plan *identitystore.Plan, run, mark string) error {
+func (e *Engine) remember(ctx context.Context, tx *identitystore.Tx, r *run) error {
 	before, err := e.lastState(ctx, tx)
 	if err != nil {
 		return err
 	}
-	doc, err := json.Marshal(state{
-		Scope: plan.Scope, Mapping: plan.Mapping, Watermark: plan.Snapshot, Mark: mark, Trouble: trouble(plan), Run: run, PlanHash: plan.Hash(), At: tx.Now(),
-		Principals: remembered(plan, before.Principals),
-	})
+	plan := r.res.Plan
+	s := state{
+		Format: stateFormat, Scope: plan.Scope, Mapping: plan.Mapping, Watermark: plan.Snapshot, Mark: r.next.mark, Trouble: trouble(plan),
+		Run: r.res.Run, PlanHash: r.res.PlanHash, At: tx.Now(), Since: r.next.since, Expires: r.next.expires, Principals: remembered(plan, before.Principals),
+	}
+	for _, x := range plan.Skipped {
+		s.Skipped = append(s.Skipped, Skipped(x))
+	}
+	doc, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
@@ -84,14 +102,19 @@ type applier struct {
 	source string
 	run    string
 	refs   map[string]identitystore.Ref // by GUID
+	wrote  func()                       // counts a change
 }
 
 func (a *applier) write(ctx context.Context) error {
+	if err := a.relinked(ctx); err != nil {
+		return err
+	}
 	if err := a.edges(ctx, identitystore.PlanRemove); err != nil {
 		return err
 	}
 	for _, o := range a.plan.Objects { // what goes makes its name free first
 		if o.Op == identitystore.PlanRemove {
+			a.wrote()
 			ref := identitystore.Ref{Kind: identitystore.Kind(o.Kind), ID: o.ID}
 			if err := a.remove(ctx, ref, o.Key); err != nil {
 				return err
@@ -100,6 +123,7 @@ func (a *applier) write(ctx context.Context) error {
 	}
 	for _, o := range a.plan.Objects { // names are exchanged among stored records before new ones come
 		if o.Op != identitystore.PlanRemove && o.Op != identitystore.PlanCreate {
+			a.wrote()
 			if err := a.update(ctx, o); err != nil {
 				return fmt.Errorf("adsync: %s %s: %w", o.Kind, o.Key, err)
 			}
@@ -107,12 +131,33 @@ func (a *applier) write(ctx context.Context) error {
 	}
 	for _, o := range a.plan.Objects {
 		if o.Op == identitystore.PlanCreate {
+			a.wrote()
 			if err := a.create(ctx, o); err != nil {
 				return fmt.Errorf("adsync: %s %s: %w", o.Kind, o.Key, err)
 			}
 		}
 	}
 	return a.edges(ctx, identitystore.PlanAdd)
+}
+
+// relinked notes the records that get another objectGUID: the plan names them by the new one.
+func (a *applier) relinked(ctx context.Context) error {
+	for _, o := range a.plan.Objects {
+		for _, f := range o.Fields {
+			if f.Path != pathGUID {
+				continue
+			}
+			ref, err := a.tx.Lookup(ctx, identitystore.ByGUID, a.source, f.Old)
+			if err != nil {
+				return err
+			}
+			if ref.ID != o.ID {
+				return identitystore.ErrPlanStale
+			}
+			a.refs[o.Key] = ref
+		}
+	}
+	return nil
 }
 
 func (a *applier) remove(ctx context.Context, ref identitystore.Ref, guid string) error {

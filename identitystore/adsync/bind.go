@@ -74,7 +74,7 @@ func (b bound) unbound(snap *Snapshot, scope Scope, known map[string]string) {
 
 // readBound reads the scope by the objectGUIDs that are known of it. A user who was deleted and made anew is assigned
 // again by the name that the operator wrote; a group never is.
-func (e *Engine) readBound(ctx context.Context, scope Scope) (*Snapshot, error) {
+func (e *Engine) readBound(ctx context.Context, scope Scope, progress func(int)) (*Snapshot, error) {
 	var last state
 	err := e.cfg.Service.View(ctx, func(r identitystore.Reader) error {
 		var err error
@@ -87,7 +87,7 @@ func (e *Engine) readBound(ctx context.Context, scope Scope) (*Snapshot, error) 
 	free := map[Principal]bool{}
 	for {
 		b := bind(scope, last.Principals, free)
-		snap, err := e.cfg.From.Read(ctx, b.scope)
+		snap, err := e.readSource(ctx, b.scope, progress)
 		if err != nil {
 			return nil, err
 		}

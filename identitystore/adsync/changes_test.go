@@ -166,6 +166,7 @@ func (h *history) increment() {
 		return
 	}
 	require.Equal(h.t, adsync.StateUnchanged, full.State, "%+v\nafter %+v", full.Plan.Objects, res.Plan)
+	require.ElementsMatch(h.t, full.Plan.Skipped, res.Plan.Skipped)
 	h.compare(full)
 }
 

@@ -1,12 +1,14 @@
 package adsync
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/adfedkit/adfedkit/identitystore"
+	"github.com/adfedkit/adfedkit/internal/fold"
 )
 
 // plan puts what was traced into the form that a full read gives.
@@ -14,7 +16,7 @@ func (t *tracer) plan(ctx context.Context, last state) (*identitystore.Plan, err
 	if err := t.names(ctx); err != nil {
 		return nil, err
 	}
-	snap := &Snapshot{Scope: last.Scope, Mapping: last.Mapping, Names: len(last.Principals), Watermark: last.Watermark, Skipped: t.skipped}
+	snap := &Snapshot{Scope: last.Scope, Mapping: last.Mapping, Names: len(last.Principals), Watermark: last.Watermark, Skipped: t.listed()}
 	for _, guid := range slices.Sorted(maps.Keys(t.now)) {
 		snap.Objects = append(snap.Objects, t.now[guid])
 	}
@@ -55,6 +57,31 @@ func (t *tracer) plan(ctx context.Context, last state) (*identitystore.Plan, err
 	}
 	p.plan.Sort()
 	return p.plan, t.sizes(ctx, p.plan)
+}
+
+// listed is what is skipped: what was skipped before, what was read now, and assigned principals that were deleted.
+func (t *tracer) listed() []Skipped {
+	back := map[string]bool{}
+	for _, p := range t.scope.Principals {
+		if _, ok := t.now[t.last.Principals[boundKey(p)]]; ok {
+			back[fold.Key(p.Text)] = true
+		}
+	}
+	out := slices.Clone(t.skipped)
+	for _, s := range t.last.Skipped {
+		if s.Reason != SkipPrincipalNotFound || !back[fold.Key(s.Object)] {
+			out = append(out, s)
+		}
+	}
+	for _, p := range t.scope.Principals {
+		if guid := t.last.Principals[boundKey(p)]; guid != "" && t.gone[guid] == Deleted {
+			out = append(out, Skipped{p.Text, SkipPrincipalNotFound})
+		}
+	}
+	slices.SortFunc(out, func(a, b Skipped) int {
+		return cmp.Or(cmp.Compare(a.Object, b.Object), cmp.Compare(a.Reason, b.Reason))
+	})
+	return slices.Compact(out)
 }
 
 // members compares the flattened memberships of the users below changed edges.

@@ -68,7 +68,15 @@ func (s *directorySource) extra() []string { return []string{"accountExpires", "
 
 // Read reads everything that the scope reaches. An error means that the answer is not complete; nothing of it is used.
 func (s *directorySource) Read(ctx context.Context, scope Scope) (*Snapshot, error) {
+	return s.ReadProgress(ctx, scope, nil)
+}
+
+// ReadProgress is Read; progress is called now and then with how many objects were found so far.
+func (s *directorySource) ReadProgress(ctx context.Context, scope Scope, progress func(objects int)) (*Snapshot, error) {
 	q := directory.ScopeQuery{Attributes: append(s.cfg.Mapping.LDAPAttributes(), s.extra()...)}
+	if progress != nil {
+		q.Progress = func(c directory.ScopeCounts) { progress(c.Users + c.Groups) }
+	}
 	for _, p := range scope.Principals {
 		q.Principals = append(q.Principals, directory.Principal{Name: p.Text, Kind: directory.Kind(p.Kind)})
 	}
@@ -147,6 +155,9 @@ func (s *directorySource) user(e *directory.Entry, now time.Time) Object {
 	o := object(e, KindUser, e.UserName())
 	expires, limited := e.Time("accountExpires")
 	o.Disabled = e.Disabled() || limited && !now.Before(expires)
+	if limited && now.Before(expires) {
+		o.Expires = expires.UTC()
+	}
 	o.Attributes = s.cfg.Mapping.attributes(e)
 	return o
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/adfedkit/adfedkit/identitystore"
+	"github.com/adfedkit/adfedkit/internal/fold"
 )
 
 // DefaultSource is the name under which a store knows the records of Active Directory.
@@ -30,8 +31,15 @@ type Config struct {
 	MaxReadAge time.Duration // a snapshot older than this is not applied; 0 means one hour
 	// DisableUnscopedAfter disables users who left the scope so long ago, as AWS documents for 28 days; 0 means never.
 	DisableUnscopedAfter time.Duration
-	Observer             Observer     // nil means none
-	Logger               *slog.Logger // nil means no logging
+	// Scope tells the scope as it is now. It is asked again before a plan is applied: when it names others by then, the run
+	// starts over with them. nil means that the scope does not change during a run.
+	Scope func(ctx context.Context) (Scope, error)
+	// LinkBySIDHistory lets an object with a new objectGUID take over the record of which the SID stands in its sIDHistory,
+	// if nobody else was found for that record: the id survives a migration between forests. Whoever can write sIDHistory
+	// there takes over identities here; by default such an object is a new one.
+	LinkBySIDHistory bool
+	Observer         Observer     // nil means none; see also [ProgressObserver]
+	Logger           *slog.Logger // nil means no logging
 }
 
 // State says how a run ended.
@@ -45,6 +53,7 @@ const (
 	StateUnchanged State = "unchanged"
 	StateFailed    State = "failed" // nothing was written
 	StateBusy      State = "busy"   // another writer holds the lease: nothing was read
+	StatePaused    State = "paused" // by [Engine.Pause]: nothing was written
 )
 
 // Result is what a run did, or would do.
@@ -63,6 +72,13 @@ type Observer interface {
 	Stage(ctx context.Context, run string, stage Stage, n int)
 	// Done is called once at the end of each run, with the error that it returns.
 	Done(ctx context.Context, result Result, took time.Duration, err error)
+}
+
+// ProgressObserver is an [Observer] that is also told how far a stage has come: objects read, or changes written. total
+// is an estimate, 0 where nothing is known.
+type ProgressObserver interface {
+	Observer
+	Progress(ctx context.Context, run string, stage Stage, done, total int)
 }
 
 // Stage is a step of a run.
@@ -146,32 +162,56 @@ func (e *Engine) plan(ctx context.Context, scope Scope, res *Result) error {
 // Run reads the scope, plans, and applies the plan if the guard lets it pass or if approve is its hash. A held plan is
 // an [*identitystore.HeldError]; whatever the error, the store is as it was.
 func (e *Engine) Run(ctx context.Context, scope Scope, approve string) (Result, error) {
-	return e.start(ctx, func(ctx context.Context, lease identitystore.Lease, res *Result) error {
-		return e.full(ctx, scope, approve, lease, res)
-	})
+	return e.start(ctx, scope, func(ctx context.Context, r *run) error { return e.full(ctx, r, approve) })
 }
 
 // RunChanges is [Engine.Run] at the cost of what changed since the last run. It reads everything, as Run does, when the
-// source cannot tell changes, when the scope or the mapping is another one, and whenever it could not come to the same end.
+// source cannot tell changes, when the scope or the mapping is another one, and whenever it could not come to the same
+// end. What Skipped says of members that are no users is as of the last full read.
 func (e *Engine) RunChanges(ctx context.Context, scope Scope, approve string) (Result, error) {
-	return e.start(ctx, func(ctx context.Context, lease identitystore.Lease, res *Result) error {
-		err := e.changes(ctx, scope, approve, lease, res)
+	return e.start(ctx, scope, func(ctx context.Context, r *run) error {
+		err := e.changes(ctx, r, approve)
 		if !errors.Is(err, ErrFullRead) {
 			return err
 		}
-		*res = Result{Run: res.Run}
-		return e.full(ctx, scope, approve, lease, res)
+		r.res = &Result{Run: r.res.Run}
+		return e.full(ctx, r, approve)
 	})
 }
 
-// start runs with the lease.
-func (e *Engine) start(ctx context.Context, run func(context.Context, identitystore.Lease, *Result) error) (Result, error) {
+// run is one run at work.
+type run struct {
+	scope Scope
+	lease identitystore.Lease
+	res   *Result
+	next  memory
+}
+
+// memory is what the next run shall know of this one, beside the plan.
+type memory struct {
+	mark    string               // where the source's changes go on
+	expires map[string]time.Time // accounts that will expire, by objectGUID
+	since   int                  // incremental runs since the last full read
+}
+
+// start runs with the lease; again when the scope changed meanwhile.
+func (e *Engine) start(ctx context.Context, scope Scope, work func(context.Context, *run) error) (Result, error) {
 	res := Result{Run: rand.Text()}
 	started := e.cfg.Service.Now()
 	lease, err := e.acquire(ctx)
 	if err == nil {
 		held, release := e.hold(ctx, lease)
-		err = run(held, lease, &res)
+		for try := 0; ; try++ {
+			r := &run{scope: scope, lease: lease, res: &Result{Run: res.Run}}
+			if err = e.notPaused(held, e.cfg.Service.Reader()); err == nil {
+				err = work(held, r)
+			}
+			res = *r.res
+			if !errors.Is(err, identitystore.ErrScopeChanged) || try == maxReplans {
+				break
+			}
+			scope = r.scope
+		}
 		if err != nil && errors.Is(context.Cause(held), identitystore.ErrFenced) {
 			err = identitystore.ErrFenced
 		}
@@ -180,70 +220,97 @@ func (e *Engine) start(ctx context.Context, run func(context.Context, identityst
 	return e.done(ctx, res, started, err)
 }
 
-func (e *Engine) full(ctx context.Context, scope Scope, approve string, lease identitystore.Lease, res *Result) error {
-	mark := ""
+func (e *Engine) full(ctx context.Context, r *run, approve string) error {
+	r.next = memory{}
 	if src, ok := e.cfg.From.(ChangeSource); ok { // before the read: nothing may happen unseen in between
 		var err error
-		if mark, err = src.Mark(ctx); err != nil {
+		if r.next.mark, err = src.Mark(ctx); err != nil {
 			return err
 		}
 	}
-	snap, err := e.read(ctx, scope, res.Run)
+	snap, err := e.read(ctx, r.scope, r.res.Run)
 	if err != nil {
 		return err
 	}
-	return e.settle(ctx, approve, lease, res, snap.ReadAt, mark, func() error { return e.PlanSnapshot(ctx, snap, res) })
+	r.next.expires = map[string]time.Time{}
+	for _, o := range snap.Objects {
+		if !o.Expires.IsZero() {
+			r.next.expires[o.GUID] = o.Expires
+		}
+	}
+	return e.settle(ctx, r, approve, snap.ReadAt, func() error { return e.PlanSnapshot(ctx, snap, r.res) })
 }
 
 // settle plans and applies; again when a sign-in came between.
-func (e *Engine) settle(ctx context.Context, approve string, lease identitystore.Lease, res *Result, readAt time.Time, mark string, plan func() error) error {
+func (e *Engine) settle(ctx context.Context, r *run, approve string, readAt time.Time, plan func() error) error {
 	for try := 0; ; try++ {
 		if err := plan(); err != nil {
 			return err
 		}
-		if res.State == StateHeld && approve != res.PlanHash {
-			return &identitystore.HeldError{PlanHash: res.PlanHash, Findings: res.Findings}
+		if r.res.State == StateHeld && approve != r.res.PlanHash {
+			return &identitystore.HeldError{PlanHash: r.res.PlanHash, Findings: r.res.Findings}
 		}
 		if e.cfg.Service.Now().Sub(readAt) > e.cfg.MaxReadAge {
 			return identitystore.ErrUnstableRead
 		}
-		e.cfg.Observer.Stage(ctx, res.Run, StageApply, len(res.Plan.Objects)+len(res.Plan.Members))
-		err := e.apply(ctx, res.Plan, res.Run, lease, mark)
+		e.cfg.Observer.Stage(ctx, r.res.Run, StageApply, len(r.res.Plan.Objects)+len(r.res.Plan.Members))
+		if err := e.sameScope(ctx, r); err != nil {
+			return err
+		}
+		err := e.apply(ctx, r)
 		if errors.Is(err, identitystore.ErrPlanStale) && try < maxReplans {
 			continue
 		}
-		if err == nil && res.State != StateUnchanged {
-			res.State = StateApplied
+		if err == nil && r.res.State != StateUnchanged {
+			r.res.State = StateApplied
 		}
 		return err
 	}
 }
 
+// sameScope asks for the scope again, just before a plan for it is applied.
+func (e *Engine) sameScope(ctx context.Context, r *run) error {
+	if e.cfg.Scope == nil {
+		return nil
+	}
+	now, err := e.cfg.Scope(ctx)
+	if err != nil {
+		return err
+	}
+	if now.Revision() != r.scope.Revision() {
+		r.scope = now
+		return identitystore.ErrScopeChanged
+	}
+	return nil
+}
+
 // changes is an incremental run; [ErrFullRead] says that it cannot be one.
-func (e *Engine) changes(ctx context.Context, scope Scope, approve string, lease identitystore.Lease, res *Result) error {
+func (e *Engine) changes(ctx context.Context, r *run, approve string) error {
 	src, ok := e.cfg.From.(ChangeSource)
 	if !ok {
 		return ErrFullRead
 	}
-	last, err := e.startingPoint(ctx, scope)
+	last, err := e.startingPoint(ctx, r.scope)
 	if err != nil {
 		return err
 	}
 	readAt := e.cfg.Service.Now()
-	e.cfg.Observer.Stage(ctx, res.Run, StageRead, 0)
+	e.cfg.Observer.Stage(ctx, r.res.Run, StageRead, 0)
 	delta, err := src.Changes(ctx, last.Mark)
 	if err != nil {
 		return err
 	}
-	return e.settle(ctx, approve, lease, res, readAt, delta.Mark, func() error {
-		return e.cfg.Service.View(ctx, func(r identitystore.Reader) error {
-			e.cfg.Observer.Stage(ctx, res.Run, StagePlan, len(delta.Objects)+len(delta.Members))
-			plan, held, err := e.incremental(ctx, r, last, delta)
+	r.next = memory{mark: delta.Mark, since: last.Since + 1}
+	return e.settle(ctx, r, approve, readAt, func() error {
+		return e.cfg.Service.View(ctx, func(rd identitystore.Reader) error {
+			e.cfg.Observer.Stage(ctx, r.res.Run, StagePlan, len(delta.Objects)+len(delta.Members))
+			t := e.newTracer(rd, r.scope, last, delta)
+			plan, held, err := t.incremental(ctx)
 			if err != nil {
 				return err
 			}
-			plan.At = readAt
-			e.judge(plan, held, res)
+			plan.At, r.next.expires = readAt, t.expires()
+			e.judge(plan, held, r.res)
 			return nil
 		})
 	})
@@ -252,22 +319,24 @@ func (e *Engine) changes(ctx context.Context, scope Scope, approve string, lease
 // startingPoint returns the state of the last run, if changes can be added to it.
 func (e *Engine) startingPoint(ctx context.Context, scope Scope) (state, error) {
 	var last state
-	var open Scope
 	err := e.cfg.Service.View(ctx, func(r identitystore.Reader) error {
 		var err error
 		if last, err = e.lastState(ctx, r); err != nil {
 			return err
 		}
-		if last.Mark == "" || last.Trouble || last.Scope != scope.Revision() || last.Mapping != e.cfg.Mapping.Version() || e.cfg.DisableUnscopedAfter != 0 {
+		if last.Format != stateFormat || last.Mark == "" || last.Trouble || last.Scope != scope.Revision() || last.Mapping != e.cfg.Mapping.Version() || e.cfg.DisableUnscopedAfter != 0 {
 			return ErrFullRead
 		}
-		open, err = e.open(ctx, r, scope, last)
-		return err
+		return nil
 	})
-	if err != nil || len(open.Principals) == 0 {
+	if err != nil {
 		return last, err
 	}
 	// those who stood for nobody may stand for somebody now
+	open := open(scope, last)
+	if len(open.Principals) == 0 {
+		return last, nil
+	}
 	snap, err := e.cfg.From.Read(ctx, open)
 	if err == nil && len(snap.Principals) > 0 {
 		err = ErrFullRead
@@ -275,33 +344,28 @@ func (e *Engine) startingPoint(ctx context.Context, scope Scope) (state, error) 
 	return last, err
 }
 
-// open returns the principals that no living object is bound to.
-func (e *Engine) open(ctx context.Context, r identitystore.Reader, scope Scope, last state) (Scope, error) {
+// open returns the principals that stood for nobody. A group that was deleted is not among them: its name is not bound
+// to another one.
+func open(scope Scope, last state) Scope {
+	missing := map[string]bool{}
+	for _, s := range last.Skipped {
+		if s.Reason == SkipPrincipalNotFound {
+			missing[fold.Key(s.Object)] = true
+		}
+	}
 	var out Scope
 	for _, p := range scope.Principals {
-		guid := last.Principals[boundKey(p)]
-		if guid == "" {
-			out.Principals = append(out.Principals, p)
-			continue
-		}
-		if p.Kind == KindGroup {
-			continue
-		}
-		ref, err := r.Lookup(ctx, identitystore.ByGUID, e.cfg.Source, guid)
-		if err != nil {
-			return out, ErrFullRead
-		}
-		u, err := r.UserByID(ctx, ref.ID)
-		if err != nil || u.Link.State == identitystore.StateTombstone {
+		bound := last.Principals[boundKey(p)] != ""
+		if missing[fold.Key(p.Text)] && (!bound || p.Kind == KindUser) {
 			out.Principals = append(out.Principals, p)
 		}
 	}
-	return out, nil
+	return out
 }
 
 func (e *Engine) read(ctx context.Context, scope Scope, run string) (*Snapshot, error) {
 	e.cfg.Observer.Stage(ctx, run, StageRead, 0)
-	snap, err := e.readBound(ctx, scope)
+	snap, err := e.readBound(ctx, scope, e.readProgress(ctx, run))
 	if err != nil {
 		return nil, err
 	}
@@ -372,6 +436,8 @@ func (e *Engine) done(ctx context.Context, res Result, started time.Time, err er
 	case err == nil, errors.Is(err, identitystore.ErrHeld):
 	case errors.Is(err, identitystore.ErrBusy):
 		res.State = StateBusy
+	case errors.Is(err, ErrPaused):
+		res.State = StatePaused
 	default:
 		res.State = StateFailed
 	}

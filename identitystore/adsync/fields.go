@@ -63,6 +63,7 @@ const (
 	pathUserName   = "userName"
 	pathStatus     = "userStatus"
 	pathGroupName  = "displayName"
+	pathGUID       = "link.guid"
 	pathSID        = "link.sid"
 	pathSIDHistory = "link.sidHistory"
 	pathDN         = "link.dn"
@@ -74,6 +75,7 @@ const (
 // linkFields are common to users and groups.
 func linkFields() map[string]func(l *identitystore.Link) *string {
 	return map[string]func(l *identitystore.Link) *string{
+		pathGUID:   func(l *identitystore.Link) *string { return &l.GUID },
 		pathSID:    func(l *identitystore.Link) *string { return &l.SID },
 		pathDN:     func(l *identitystore.Link) *string { return &l.DN },
 		pathState:  func(l *identitystore.Link) *string { return (*string)(&l.State) },

@@ -16,6 +16,8 @@ type tracer struct {
 	e     *Engine
 	r     identitystore.Reader
 	delta *Delta
+	last  state
+	scope Scope
 	roots map[string]bool // objectGUIDs of the assigned principals
 
 	part    *stored         // the records that matter, loaded one by one
@@ -32,21 +34,27 @@ type tracer struct {
 	dirty   map[string]bool     // users whose groups may change
 }
 
-// incremental plans from what changed since the last run.
-func (e *Engine) incremental(ctx context.Context, r identitystore.Reader, last state, delta *Delta) (*identitystore.Plan, identitystore.Holdings, error) {
+func (e *Engine) newTracer(r identitystore.Reader, scope Scope, last state, delta *Delta) *tracer {
 	t := &tracer{
-		e: e, r: r, delta: delta, roots: map[string]bool{}, known: map[string]bool{}, now: map[string]Object{},
+		e: e, r: r, delta: delta, last: last, scope: scope, roots: map[string]bool{}, known: map[string]bool{}, now: map[string]Object{},
 		added: map[Edge]bool{}, newUp: map[string][]Edge{}, newDown: map[string][]Edge{}, removed: map[Edge]bool{}, gone: map[string]Presence{}, up: map[string][]string{}, dirty: map[string]bool{},
 	}
 	for _, guid := range last.Principals {
 		t.roots[guid] = true
 	}
-	for _, step := range []func(context.Context) error{t.load, t.objects, t.deletions, t.links, t.returned, t.primaries, t.reach, t.lose, t.affected} {
+	return t
+}
+
+// incremental plans from what changed since the last run.
+func (t *tracer) incremental(ctx context.Context) (*identitystore.Plan, identitystore.Holdings, error) {
+	for _, step := range []func(context.Context) error{
+		t.load, t.objects, t.deletions, t.expired, t.links, t.returned, t.primaries, t.reach, t.migrated, t.lose, t.affected,
+	} {
 		if err := step(ctx); err != nil {
 			return nil, identitystore.Holdings{}, err
 		}
 	}
-	plan, err := t.plan(ctx, last)
+	plan, err := t.plan(ctx, t.last)
 	return plan, t.part.held, err
 }
 

@@ -35,8 +35,9 @@ type planner struct {
 	wishes  []*wish // in order of GUID
 	byGUID  map[string]*wish
 	nest    *nesting
-	frozen  map[string]bool // groups that keep the members they have
-	objects map[string]int  // position in snap.Objects
+	frozen  map[string]bool   // groups that keep the members they have
+	objects map[string]int    // position in snap.Objects
+	moved   map[string]string // former objectGUID of records that get another one
 }
 
 func newPlanner(cfg *Config, st *stored, snap *Snapshot, presence map[string]Presence) *planner {
@@ -47,7 +48,7 @@ func newPlanner(cfg *Config, st *stored, snap *Snapshot, presence map[string]Pre
 			Snapshot: snap.Watermark, At: snap.ReadAt, Objects: []identitystore.PlanObject{}, Members: []identitystore.PlanMember{},
 			Skipped: []identitystore.Skipped{},
 		},
-		byGUID: map[string]*wish{}, frozen: map[string]bool{},
+		byGUID: map[string]*wish{}, frozen: map[string]bool{}, moved: map[string]string{},
 	}
 	for _, s := range snap.Skipped {
 		p.plan.Skipped = append(p.plan.Skipped, identitystore.Skipped(s))
@@ -61,6 +62,7 @@ func makePlan(ctx context.Context, cfg *Config, r identitystore.Reader, st *stor
 	for _, x := range snap.Principals {
 		p.plan.Principals = append(p.plan.Principals, identitystore.PlanPrincipal{Kind: string(x.Kind), Text: x.Text, Key: x.GUID})
 	}
+	p.relink()
 	p.wish()
 	p.resolveNames()
 	p.resolveUnique()
@@ -118,6 +120,9 @@ func (p *planner) values(w *wish) map[string]string {
 	out := map[string]string{
 		pathSID: o.SID, pathDN: o.DN, pathState: string(identitystore.StateActive), pathOrigin: string(identitystore.OriginSync),
 		pathSIDHistory: strings.Join(slices.Sorted(slices.Values(o.SIDHistory)), listSeparator),
+	}
+	if p.moved[o.GUID] != "" {
+		out[pathGUID] = o.GUID
 	}
 	if o.Kind == KindGroup {
 		out[pathGroupName] = o.Name
@@ -324,7 +329,7 @@ func (p *planner) objectChanges() {
 				continue
 			}
 			want = map[string]string{}
-			for _, path := range []string{pathStatus, pathState, pathOrigin, pathSID, pathDN} {
+			for _, path := range []string{pathStatus, pathState, pathOrigin, pathGUID, pathSID, pathDN} {
 				if v, ok := w.values[path]; ok {
 					want[path] = v
 				}
@@ -353,10 +358,16 @@ func (p *planner) decide(kind Kind, guid, name, outcome, reason string) {
 }
 
 func (p *planner) storedValues(r record) map[string]string {
+	var out map[string]string
 	if r.kind == KindUser {
-		return p.cfg.Mapping.userValues(r.user, p.cfg.Source)
+		out = p.cfg.Mapping.userValues(r.user, p.cfg.Source)
+	} else {
+		out = groupValues(p.stored.groups[r.link.GUID])
 	}
-	return groupValues(p.stored.groups[r.link.GUID])
+	if from := p.moved[r.link.GUID]; from != "" {
+		out[pathGUID] = from
+	}
+	return out
 }
 
 // missing lists what becomes of stored objects that were not read: deleted only with the proof that they are, else

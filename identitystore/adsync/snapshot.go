@@ -25,6 +25,7 @@ type Object struct {
 	Name       string            `json:"name"` // of a user the UPN or sAMAccountName@dns.domain, of a group the latter
 	Disabled   bool              `json:"disabled,omitempty"`
 	Attributes map[string]string `json:"attributes,omitempty"` // by target of the mapping; absent sources are not in it
+	Expires    time.Time         `json:"expires,omitzero"`     // when the user will be disabled without a change of the object
 	Incomplete bool              `json:"incomplete,omitempty"` // a group whose members could not all be read
 	// PrimaryGroup is the SID of a user's primary group. A full read says the same by an edge.
 	PrimaryGroup string `json:"primaryGroup,omitempty"`

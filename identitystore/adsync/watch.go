@@ -72,6 +72,11 @@ func (e *Engine) Watch(ctx context.Context, schedule Schedule, scope func(contex
 	if report == nil {
 		report = func(Result, error) {}
 	}
+	if e.cfg.Scope == nil {
+		watching := *e
+		watching.cfg.Scope = scope
+		e = &watching
+	}
 	for n := 0; ; n++ {
 		ran := e.watchOnce(ctx, scope, report, n%schedule.FullEvery == 0)
 		if err := e.pause(ctx, schedule, scope, ran); err != nil {
