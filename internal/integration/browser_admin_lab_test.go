@@ -36,7 +36,7 @@ func walk(t *testing.T, v tour) {
 	require.NoError(t, err, string(out))
 }
 
-// TestBrowserAdministration opens every page as an administrator, works with it, signs out, lets the session end, and
+// TestBrowserAdministration opens every page as an administrator, works with it, signs out, and
 // sees that somebody else is kept out; no page may have a serious barrier.
 func TestBrowserAdministration(t *testing.T) {
 	t.Parallel()
