@@ -136,8 +136,10 @@ func TestStores(t *testing.T) {
 	svc, err := identitystore.Open(t.Context(), identitystore.Config{Store: new(identitystore.Memory)})
 	require.NoError(t, err)
 	for _, cfg := range []awsapi.Config{
-		{Stores: []*identitystore.Service{svc, svc}}, {Stores: []*identitystore.Service{nil}},
-		{Stores: []*identitystore.Service{svc}, Account: "1"}, {Stores: []*identitystore.Service{svc}, Account: "11112222333x"},
+		{Stores: []*identitystore.Service{svc, svc}},
+		{Stores: []*identitystore.Service{nil}},
+		{Stores: []*identitystore.Service{svc}, Account: "1"},
+		{Stores: []*identitystore.Service{svc}, Account: "11112222333x"},
 	} {
 		_, err := awsapi.NewHandler(cfg)
 		require.Error(t, err)

@@ -67,7 +67,7 @@ func TestPushPlan(t *testing.T) {
 		s.writes()
 		r = push(syncPlan(), scim.PushOptions{})
 		require.Equal(t, map[scim.Outcome]int{scim.Unchanged: 2, scim.Updated: 1}, r.Counts())
-		require.Equal(t, []string{"PATCH " + path(s, t)}, s.writes())
+		require.Equal(t, []string{"PATCH " + path(t, s)}, s.writes())
 
 		// renamed, disabled, out of the group, deleted
 		next := &identitystore.Plan{Objects: []identitystore.PlanObject{
@@ -100,7 +100,7 @@ func TestPushPlan(t *testing.T) {
 	}
 }
 
-func path(s *service, t *testing.T) string {
+func path(t *testing.T, s *service) string {
 	t.Helper()
 	g, err := s.svc.GroupByName(t.Context(), "ops")
 	require.NoError(t, err)

@@ -339,6 +339,7 @@ func disable(t *testing.T, svc *identitystore.Service, name string) {
 
 // busy answers every third request with 429 and every fifth with 503.
 func (p *provisioning) busy(t *testing.T) {
+	t.Helper()
 	for i := range 20 {
 		p.set(t, fmt.Sprintf("user%03d", 20+i), "title", "Busy")
 	}
@@ -362,6 +363,7 @@ func (p *provisioning) busy(t *testing.T) {
 
 // cut drops every connection after the tenth write; the next push does what is missing.
 func (p *provisioning) cut(t *testing.T, cfg scim.ClientConfig) {
+	t.Helper()
 	cfg.Tries, cfg.Parallel = 1, 1
 	once, err := scim.NewClient(cfg)
 	require.NoError(t, err)
@@ -394,6 +396,7 @@ func (p *provisioning) cut(t *testing.T, cfg scim.ClientConfig) {
 
 // held: half of the store is gone, which the guard does not believe.
 func (p *provisioning) held(t *testing.T) {
+	t.Helper()
 	state, err := scim.StateOf(t.Context(), p.svc, "")
 	require.NoError(t, err)
 	before := readPeer(t, p.peer.direct)
@@ -407,6 +410,7 @@ func (p *provisioning) held(t *testing.T) {
 
 // conflict: an object of somebody else has the name; it is not taken over, and the others are pushed.
 func (p *provisioning) conflict(t *testing.T) {
+	t.Helper()
 	rq, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.peer.direct+"/Users",
 		strings.NewReader(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"Taken","externalId":"of another source"}`))
 	require.NoError(t, err)
