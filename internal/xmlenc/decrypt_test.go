@@ -88,7 +88,8 @@ func TestRefused(t *testing.T) {
 		"RSA 1.5":           {swap(xmlenc.RSAOAEPMGF1P, xmlenc.RSA15), xmlenc.Decrypter{Keys: []crypto.Decrypter{key}}, xmlenc.ErrAlgorithm},
 		"many retrievals": {
 			swap("<xenc:EncryptedKey", strings.Repeat(`<ds:RetrievalMethod URI="#_x"></ds:RetrievalMethod>`, 9)+"<xenc:EncryptedKey"),
-			xmlenc.Decrypter{Keys: []crypto.Decrypter{key}}, xmlenc.ErrDecrypt,
+			xmlenc.Decrypter{Keys: []crypto.Decrypter{key}},
+			xmlenc.ErrDecrypt,
 		},
 		"two data": {swap("</xenc:EncryptedData>", "</xenc:EncryptedData><xenc:EncryptedData xmlns:xenc=\"http://www.w3.org/2001/04/xmlenc#\"/>"), xmlenc.Decrypter{Keys: []crypto.Decrypter{key}}, xmlenc.ErrDecrypt},
 	} {
