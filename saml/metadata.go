@@ -192,7 +192,11 @@ func publicKeys(certs []*x509.Certificate) []crypto.PublicKey {
 // key is refused.
 func (m *Metadata) TrustedIdentityProvider() (TrustedIdentityProvider, error) {
 	if m.IDP == nil {
-		return TrustedIdentityProvider{}, reject(ReasonMetadata, "entity has no identity provider role for SAML 2.0", nil)
+		detail := "entity has no identity provider role for SAML 2.0"
+		if m.SP != nil {
+			detail += ": this is the metadata of a service provider"
+		}
+		return TrustedIdentityProvider{}, reject(ReasonMetadata, detail, nil)
 	}
 	certs, keys := m.IDP.SigningCertificates(), m.IDP.signingKeys()
 	if len(certs)+len(keys) == 0 {

@@ -56,7 +56,11 @@ type RelyingParty struct {
 // role or without an address to post responses to is refused.
 func (m *Metadata) RelyingParty() (*RelyingParty, error) {
 	if m.SP == nil {
-		return nil, reject(ReasonMetadata, "entity has no service provider role for SAML 2.0", nil)
+		detail := "entity has no service provider role for SAML 2.0"
+		if m.IDP != nil {
+			detail += ": this is the metadata of an identity provider"
+		}
+		return nil, reject(ReasonMetadata, detail, nil)
 	}
 	if !slices.ContainsFunc(m.SP.AssertionConsumers, usableConsumer) {
 		return nil, reject(ReasonMetadata, "no assertion consumer service with the POST or Artifact binding", nil)

@@ -105,11 +105,11 @@ func (x relyingParty) relyingParty() (*saml.RelyingParty, error) {
 	}
 	m, err := saml.ParseMetadata(raw, saml.MetadataOptions{InsecureAllowHTTP: true})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", x.metadata, err)
+		return nil, unusable(x.metadata, err)
 	}
 	rp, err := m.RelyingParty()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", x.metadata, err)
+		return nil, unusable(x.metadata, err)
 	}
 	if x.name != "" {
 		rp.Name = x.name
@@ -125,7 +125,7 @@ func (a *app) openPortal(context.Context) error {
 	}
 	partner, err := samlhttp.NewPartner(m)
 	if err != nil {
-		return err
+		return fmt.Errorf("-idp: %w", unusable(a.opts.idpMetadata, err))
 	}
 	partner.Trust.AllowUnsolicited = true // sign-ins that start at the identity provider
 	if a.render, err = newRenderer(a.logger, formTargets(a.idpURL, partner)...); err != nil {
@@ -150,9 +150,17 @@ func (a *app) trustedMetadata() (*saml.Metadata, error) {
 	}
 	m, err := saml.ParseMetadata(raw, saml.MetadataOptions{InsecureAllowHTTP: true})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", a.opts.idpMetadata, err)
+		return nil, fmt.Errorf("-idp: %w", unusable(a.opts.idpMetadata, err))
 	}
 	return m, nil
+}
+
+// unusable names the file and what is wrong with the metadata in it: fixed text of package saml.
+func unusable(file string, err error) error {
+	if e, ok := errors.AsType[*saml.Error](err); ok && e.Detail != "" {
+		return fmt.Errorf("%s: %s: %w", file, e.Detail, err)
+	}
+	return fmt.Errorf("%s: %w", file, err)
 }
 
 // signIn finds the person that a verified assertion names. Nobody is created here: the built-in sign-in has written the

@@ -117,6 +117,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	idp, err := identityProvider(o, at)
 	switch {
 	case saml.ReasonOf(err) != "":
+		tell(stderr, o.idp, err)
 		return refused(stdout, err)
 	case err != nil:
 		return fail(err)
@@ -175,6 +176,19 @@ func explain(w io.Writer, c saml.Check) {
 		_, _ = fmt.Fprintf(w, " reason=%s detail=%q", e.Reason, e.Detail)
 	}
 	_, _ = fmt.Fprintln(w)
+}
+
+// tell says on stderr what is wrong with the metadata, which is the administrator's own file: fixed text of package saml.
+func tell(stderr io.Writer, file string, err error) {
+	detail := ""
+	for ; err != nil; err = errors.Unwrap(err) {
+		if e, ok := err.(*saml.Error); ok && e.Detail != "" { //nolint:errorlint // each link of the chain is looked at
+			detail = e.Detail
+		}
+	}
+	if detail != "" {
+		_, _ = fmt.Fprintf(stderr, "samlcheck: %s: %s\n", file, detail)
+	}
 }
 
 // refused prints a verdict that holds nothing of the message.

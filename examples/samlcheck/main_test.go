@@ -212,3 +212,29 @@ func TestRealFederationMetadata(t *testing.T) {
 		require.Equal(t, "metadata", out["reason"])
 	}
 }
+
+// TestWrongMetadataIsNamed: what is wrong with the administrator's own file stands on stderr; stdout says no more than before.
+func TestWrongMetadataIsNamed(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ text, want string }{
+		"of a service provider": {
+			`<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="` + sp + `"><SPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">` +
+				`<AssertionConsumerService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="` + acs + `" index="0"/></SPSSODescriptor></EntityDescriptor>`,
+			"this is the metadata of a service provider",
+		},
+		"a web page": {"<html></html>", "root element is neither"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "metadata.xml")
+			require.NoError(t, os.WriteFile(file, []byte(c.text), 0o600))
+			args := append(without(without(flags(), "-idp-cert"), "-idp-entity"), "-idp", file, data+"adfs_response.b64")
+			code, out, stderr := call(t, "", args...)
+			require.Equal(t, 1, code)
+			require.Equal(t, "metadata", out["reason"])
+			require.Contains(t, stderr, file+": ")
+			require.Contains(t, stderr, c.want)
+			require.Len(t, out, 3)
+		})
+	}
+}
