@@ -80,7 +80,7 @@ func (s *directorySource) ReadProgress(ctx context.Context, scope Scope, progres
 	for _, p := range scope.Principals {
 		q.Principals = append(q.Principals, directory.Principal{Name: p.Text, Kind: directory.Kind(p.Kind)})
 	}
-	read, err := s.cfg.Client.ReadScope(ctx, q)
+	read, err := s.readScope(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +112,26 @@ func (s *directorySource) ReadProgress(ctx context.Context, scope Scope, progres
 	snap.Watermark, err = watermark(read.Marks)
 	return snap, err
 }
+
+// maxRestarts is how often a read starts again because the server had forgotten where it was.
+const maxRestarts = 2
+
+// readScope reads; from the beginning again if the cookie of a page was refused, as by a controller that was restarted.
+func (s *directorySource) readScope(ctx context.Context, q directory.ScopeQuery) (*directory.Scope, error) {
+	for try := 0; ; try++ {
+		read, err := s.cfg.Client.ReadScope(ctx, q)
+		re, ok := errors.AsType[*directory.ResultError](err)
+		if !ok || try == maxRestarts || re.Code != codeUnavailableCritical && re.Code != codeUnwilling {
+			return read, err
+		}
+	}
+}
+
+// Result codes that refuse a cookie (RFC 4511 section 4.1.9).
+const (
+	codeUnavailableCritical = 12
+	codeUnwilling           = 53
+)
 
 func via(k directory.EdgeKind) string {
 	if k == directory.EdgeFSP {

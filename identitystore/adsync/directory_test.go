@@ -1,8 +1,10 @@
 package adsync_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +52,7 @@ func (e *estate) connect(cfg directory.Config) {
 			Bind: directory.NewSimpleBind("svc-sync@"+dc.DNS(), []byte("S3rvice-Pass")),
 		})
 	}
-	cfg.Limits = directory.Limits{ReplyTimeout: 2 * time.Second, BindRetry: time.Nanosecond}
+	cfg.Limits.ReplyTimeout, cfg.Limits.BindRetry = 2*time.Second, cmp.Or(cfg.Limits.BindRetry, time.Nanosecond)
 	var err error
 	e.client, err = directory.New(cfg)
 	require.NoError(e.t, err)
@@ -142,23 +144,69 @@ func (e *estate) changes(alice, bob, carol, stranger, nested *directorytest.Obje
 	}
 }
 
-func TestDirectorySkips(t *testing.T) {
+// TestScenarioN08N09Members: of what can stand in a group, only people and groups are synchronised.
+func TestScenarioN08N09Members(t *testing.T) {
 	t.Parallel()
 	e := newEstate(t, directorytest.Config{})
 	g := e.corp.AddGroup(directorytest.Group{Name: "G"})
-	e.corp.AddMember(g, e.corp.AddUser(directorytest.User{Name: "ws$", Class: "computer"}))
+	for name, class := range map[string]string{"ws$": "computer", "gmsa$": "msDS-GroupManagedServiceAccount", "friend": "contact", "ingrid": "inetOrgPerson"} {
+		e.corp.AddMember(g, e.corp.AddUser(directorytest.User{Name: name, Class: class}))
+	}
 	e.corp.AddMember(g, e.corp.AddForeign("S-1-5-21-7-7-7-1200"))
-	e.corp.AddMember(g, e.person("alice"))
+	stranger := e.partner.AddUser(directorytest.User{Name: "stranger"})
+	e.corp.AddMember(g, e.corp.AddForeign(stranger.SID()))
 	e.assignNames(`GROUP CORP\G`)
 	res := e.run(adsync.StateApplied)
-	require.Equal(t, 1, res.Counts.Users.Create)
-	words := strings.Join(reasons(res), " ")
-	require.Contains(t, words, adsync.SkipNotAUser, "N09")
-	require.Contains(t, words, adsync.SkipForeignUnresolved, "N08")
+	require.Equal(t, 2, res.Counts.Users.Create, "inetOrgPerson is a user, and so is whom the configured domain knows")
+	require.Equal(t, []string{"G"}, e.groupsOf(e.corp.Find("ingrid").GUID()))
+	require.Equal(t, []string{"G"}, e.groupsOf(stranger.GUID()))
+	list := reasons(res)
+	slices.Sort(list)
+	require.Equal(t, []string{adsync.SkipForeignUnresolved, adsync.SkipNotAUser, adsync.SkipNotAUser, adsync.SkipNotAUser}, list)
 }
 
-// TestDirectoryFaults: whatever goes wrong in the middle of a read, the run fails and the store stays as it was.
-func TestDirectoryFaults(t *testing.T) {
+// TestScenarioF11RejectedCookie: a controller that was restarted refuses the cookie of a page. The read begins again at
+// page 1, and not for ever.
+func TestScenarioF11RejectedCookie(t *testing.T) {
+	t.Parallel()
+	e := newEstate(t, directorytest.Config{MaxPageSize: 10})
+	g := e.corp.AddGroup(directorytest.Group{Name: "G"})
+	for i := range 35 {
+		e.corp.AddMember(g, e.person(fmt.Sprint("user", i)))
+	}
+	e.assignNames(`GROUP CORP\G`)
+	for _, c := range []struct {
+		times int // 0: always
+		state adsync.State
+	}{{1, adsync.StateApplied}, {2, adsync.StateUnchanged}, {0, adsync.StateFailed}} {
+		remove := e.corp.Install(directorytest.Fault{Point: directorytest.AtPage, Match: number(2), Times: c.times, BadCookie: true})
+		e.corp.Disconnect()
+		e.run(c.state)
+		remove()
+		require.Equal(t, 35, e.counts().Memberships, "each of them once")
+	}
+}
+
+// TestScenarioF05OneBindPerRun: the password of our account has expired. The run fails, and does not try again and again:
+// the account would be locked.
+func TestScenarioF05OneBindPerRun(t *testing.T) {
+	t.Parallel()
+	e := newEstate(t, directorytest.Config{})
+	e.assignNames("USER " + `CORP\svc-sync`)
+	e.run(adsync.StateApplied)
+	binds := 0
+	e.corp.Install(directorytest.Fault{Point: directorytest.AtBind, Code: 49, Match: func(directorytest.Event) bool { binds++; return true }})
+	e.connect(directory.Config{Limits: directory.Limits{BindRetry: time.Hour}})
+	e.corp.Disconnect()
+	seq := e.lastSeq()
+	for range 3 {
+		e.run(adsync.StateFailed)
+	}
+	require.Equal(t, 1, binds)
+	require.Equal(t, seq, e.lastSeq())
+}
+
+func TestScenarioDirectoryFaults(t *testing.T) {
 	t.Parallel()
 	e := newEstate(t, directorytest.Config{MaxPageSize: 10, MaxValRange: 15})
 	g := e.corp.AddGroup(directorytest.Group{Name: "G"})
