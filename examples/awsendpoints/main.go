@@ -10,12 +10,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/adfedkit/adfedkit/examples/httpserve"
 )
 
 const (
@@ -56,30 +56,13 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		_, _ = fmt.Fprintf(stderr, "awsendpoints: %v\n", err)
 		return exitUsage
 	}
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "tcp", *addr)
+	ln, err := httpserve.Listen(ctx, *addr)
+	if err == nil {
+		err = httpserve.Serve(ctx, ln, nil, handler, "http://"+ln.Addr().String(), stderr)
+	}
 	if err != nil {
 		_, _ = fmt.Fprintf(stderr, "awsendpoints: %v\n", err)
 		return exitFailed
-	}
-	return serve(ctx, ln, handler, stderr)
-}
-
-func serve(ctx context.Context, ln net.Listener, handler http.Handler, stderr io.Writer) int {
-	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: time.Minute}
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(ln) }()
-	_, _ = fmt.Fprintf(stderr, "listening on http://%s\n", ln.Addr())
-	select {
-	case err := <-done:
-		_, _ = fmt.Fprintf(stderr, "awsendpoints: %v\n", err)
-		return exitFailed
-	case <-ctx.Done():
-	}
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
-	defer cancel()
-	if err := srv.Shutdown(end); err != nil {
-		_ = srv.Close() // a connection that does not end
 	}
 	return 0
 }

@@ -143,20 +143,29 @@ func element(d *scimfilter.Attribute, v any, mode Mode) (any, error) {
 		}
 		return nil, refuse(invalidValue, d.Name+" must be a number")
 	case scimfilter.Complex:
-		m, ok := v.(map[string]any)
-		if text, isText := v.(string); isText && mode == Tolerant && d.Sub("value") != nil {
-			m, ok = map[string]any{"value": text}, true
-		}
-		if !ok {
-			return nil, refuse(invalidValue, d.Name+" must be an object")
-		}
-		return normalizeParts(d.SubAttributes, m, mode, false)
+		return complexElement(d, v, mode)
 	case scimfilter.String, scimfilter.Reference, scimfilter.Binary, scimfilter.DateTime, scimfilter.Any:
 	}
 	if _, ok := v.(string); !ok && d.Type != scimfilter.Any {
 		return nil, refuse(invalidValue, d.Name+" must be text")
 	}
 	return v, checkText(v)
+}
+
+func complexElement(d *scimfilter.Attribute, v any, mode Mode) (any, error) {
+	if mode == Tolerant {
+		if list, isList := v.([]any); isList && len(list) == 1 {
+			v = list[0] // Entra ID sends a manager so
+		}
+		if text, isText := v.(string); isText && d.Sub("value") != nil {
+			v = map[string]any{"value": text}
+		}
+	}
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil, refuse(invalidValue, d.Name+" must be an object")
+	}
+	return normalizeParts(d.SubAttributes, m, mode, false)
 }
 
 func boolean(d *scimfilter.Attribute, v any) (any, error) {

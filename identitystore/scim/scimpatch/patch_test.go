@@ -45,19 +45,20 @@ const base = `{"id":"i","userName":"u","active":true,"emails":[{"type":"work","v
 func TestTolerant(t *testing.T) {
 	t.Parallel()
 	for ops, want := range map[string]string{
-		`{"op":"Replace","path":"active","value":"False"}`:                                                           `"active":false`,
-		`{"op":"Add","value":{"name.givenName":"G"}}`:                                                                `"name":{"givenName":"G"}`,
-		`{"op":"replace","path":"displayName","value":"False"}`:                                                      `"displayName":"False"`,
-		`{"op":"remove","path":"members","value":[]}`:                                                                `"members":[{"value":"1"},{"value":"2"}]`,
-		`{"op":"remove","path":"members","value":[{"value":"1"}]}`:                                                   `"members":[{"value":"2"}]`,
-		`{"op":"remove","path":"members","value":{"members":[{"value":"1"}]}}`:                                       `"members":[{"value":"2"}]`,
-		`{"op":"remove","path":"members[value eq \"2\"]"}`:                                                           `"members":[{"value":"1"}]`,
-		`{"op":"add","path":"emails[type eq \"other\"].value","value":"o"}`:                                          `{"type":"other","value":"o"}`,
-		`{"op":"add","path":"emails","value":[{"value":"n","primary":true}]}`:                                        `{"primary":false,"type":"work","value":"w"}`,
-		`{"op":"replace","value":{"id":"i","displayName":"D"}}`:                                                      `"displayName":"D"`,
-		`{"op":"add","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager","value":"m"}`:       `"manager":{"value":"m"}`,
-		`{"op":"replace","value":{"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"D"}}}`: `"department":"D"`,
-		`{"op":"replace","path":"name","value":{"familyName":"F"}}`:                                                  `"name":{"familyName":"F"}`,
+		`{"op":"Replace","path":"active","value":"False"}`:                                                                             `"active":false`,
+		`{"op":"Add","value":{"name.givenName":"G"}}`:                                                                                  `"name":{"givenName":"G"}`,
+		`{"op":"replace","path":"displayName","value":"False"}`:                                                                        `"displayName":"False"`,
+		`{"op":"remove","path":"members","value":[]}`:                                                                                  `"members":[{"value":"1"},{"value":"2"}]`,
+		`{"op":"remove","path":"members","value":[{"value":"1"}]}`:                                                                     `"members":[{"value":"2"}]`,
+		`{"op":"remove","path":"members","value":{"members":[{"value":"1"}]}}`:                                                         `"members":[{"value":"2"}]`,
+		`{"op":"remove","path":"members[value eq \"2\"]"}`:                                                                             `"members":[{"value":"1"}]`,
+		`{"op":"add","path":"emails[type eq \"other\"].value","value":"o"}`:                                                            `{"type":"other","value":"o"}`,
+		`{"op":"add","path":"emails","value":[{"value":"n","primary":true}]}`:                                                          `{"primary":false,"type":"work","value":"w"}`,
+		`{"op":"replace","value":{"id":"i","displayName":"D"}}`:                                                                        `"displayName":"D"`,
+		`{"op":"add","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager","value":"m"}`:                         `"manager":{"value":"m"}`,
+		`{"op":"replace","value":{"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"D"}}}`:                   `"department":"D"`,
+		`{"op":"Add","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager","value":[{"$ref":null,"value":"m"}]}`: `"manager":{"value":"m"}`,
+		`{"op":"replace","path":"name","value":{"familyName":"F"}}`:                                                                    `"name":{"familyName":"F"}`,
 	} {
 		got, _, err := apply(t, scimpatch.Tolerant, base, `{"Operations":[`+ops+`]}`)
 		require.NoError(t, err, ops)
@@ -95,6 +96,7 @@ func TestRefused(t *testing.T) {
 		`{"op":"replace","path":"emails[type ne \"work\" and type ne \"home\"].value","value":"x"}`:            "noTarget",
 		`{"op":"replace","path":"emails","value":[{"value":"a","primary":true},{"value":"b","primary":true}]}`: "invalidValue",
 		`{"op":"replace","value":"text"}`:                                                                      "invalidValue",
+		`{"op":"replace","path":"name","value":[{"givenName":"a"},{"givenName":"b"}]}`:                         "invalidValue",
 		`{"op":"add","path":"title"}`:                                                                          "invalidValue",
 	} {
 		_, _, err := apply(t, scimpatch.Tolerant, base, `{"Operations":[`+ops+`]}`)
