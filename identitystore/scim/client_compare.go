@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -149,6 +150,12 @@ func (p *comparison) run(ctx context.Context) error {
 
 // match finds the objects of the state at the service: by external id, else by name. It returns how many there are.
 func (p *comparison) match(ctx context.Context, endpoint, kind, namePath string, list []*wanted) (int, error) {
+	if p.opt.Users == KeepUsers && !p.opt.RemoveGroups {
+		// few objects of a big service are looked up, two requests each: its list may have thousands of pages
+		if n, err := p.c.total(ctx, endpoint); err != nil || n > 2*pageSize*(len(list)+1) {
+			return n, cmp.Or(err, p.lookUp(ctx, endpoint, namePath, list))
+		}
+	}
 	byID, byName, all := map[string]*remote{}, map[string]*remote{}, []*remote{}
 	query := url.Values{}
 	if kind == identitystore.PlanGroup && p.c.cfg.Profile != AWS {
@@ -166,9 +173,12 @@ func (p *comparison) match(ctx context.Context, endpoint, kind, namePath string,
 		return 0, err
 	}
 	if !complete {
-		return p.lookUp(ctx, endpoint, kind, namePath, list)
+		if p.opt.RemoveGroups || p.opt.Users != KeepUsers {
+			return 0, fmt.Errorf("%w: it does not list all objects, so those that the state does not name cannot be found", ErrAnswer)
+		}
+		return len(all), p.lookUp(ctx, endpoint, namePath, list)
 	}
-	claimed := map[*remote]bool{}
+	claimed, count := map[*remote]bool{}, len(all)
 	for _, w := range list {
 		if w.have = byID[w.values[pathExternalID]]; w.have == nil {
 			w.have = byName[identitystore.FoldName(w.name)]
@@ -176,38 +186,27 @@ func (p *comparison) match(ctx context.Context, endpoint, kind, namePath string,
 		p.claim(w)
 		claimed[w.have] = true
 	}
-	for _, r := range all {
-		if !claimed[r] {
-			p.others[kind] = append(p.others[kind], r)
-		}
-	}
-	return len(all), nil
+	p.others[kind] = slices.DeleteFunc(all, func(r *remote) bool { return claimed[r] })
+	return count, nil
 }
 
-// lookUp asks for each object by itself: for services that do not give their whole list.
-func (p *comparison) lookUp(ctx context.Context, endpoint, kind, namePath string, list []*wanted) (int, error) {
-	if p.opt.RemoveGroups || p.opt.Users != KeepUsers {
-		return 0, fmt.Errorf("%w: it does not list all objects, so those that the state does not name cannot be found", ErrAnswer)
-	}
+// lookUp asks for each object by itself: for services that do not give their whole list, or have a long one.
+func (p *comparison) lookUp(ctx context.Context, endpoint, namePath string, list []*wanted) error {
 	var first error
-	attribute := map[string]string{pathUserName: "userName", pathName: "displayName"}[namePath]
 	p.c.each(ctx, len(list), func(i int) {
 		w := list[i]
-		r, err := p.c.look(ctx, endpoint, attribute, w.values[pathExternalID], w.name)
+		r, err := p.c.look(ctx, endpoint, namePath, w.values[pathExternalID], w.name)
 		p.mu.Lock()
-		w.have = r
-		if err != nil && first == nil {
-			first = err
-		}
-		p.mu.Unlock()
+		defer p.mu.Unlock()
+		w.have, first = r, cmp.Or(first, err)
 	})
 	if first != nil {
-		return 0, first
+		return first
 	}
 	for _, w := range list {
 		p.claim(w)
 	}
-	return p.c.total(ctx, endpoint)
+	return nil
 }
 
 // look finds an object by external id, else by name.
@@ -273,4 +272,37 @@ func (p *comparison) object(w *wanted) {
 		return
 	}
 	p.plan.Objects = append(p.plan.Objects, o)
+}
+
+// unnamed plans what becomes of objects that the state does not name. Those without an external id were not provisioned:
+// somebody made them by hand, and they stay.
+func (p *comparison) unnamed() {
+	gone := 0
+	for _, r := range p.others[identitystore.PlanUser] {
+		enabled := identitystore.FieldChange{Path: pathStatus, Old: r.values[pathStatus], New: string(identitystore.StatusDisabled)}
+		o := identitystore.PlanObject{
+			Op: identitystore.PlanRemove, Kind: identitystore.PlanUser, ID: r.id, Name: r.values[pathUserName],
+			Key: keyOf(r.values[pathExternalID], r.values[pathUserName]),
+		}
+		switch {
+		case r.values[pathExternalID] == "" || p.opt.Users == KeepUsers:
+			continue
+		case p.opt.Users == DeactivateUsers && enabled.Old == enabled.New:
+			continue
+		case p.opt.Users == DeactivateUsers:
+			o.Fields = []identitystore.FieldChange{enabled}
+		}
+		gone++
+		p.plan.Objects = append(p.plan.Objects, o)
+	}
+	for _, r := range p.others[identitystore.PlanGroup] {
+		if r.values[pathExternalID] == "" || !p.opt.RemoveGroups {
+			continue
+		}
+		gone++
+		key := keyOf(r.values[pathExternalID], r.values[pathName])
+		p.ids[recordKey(identitystore.PlanGroup, key)] = r.id
+		p.plan.Objects = append(p.plan.Objects, identitystore.PlanObject{Op: identitystore.PlanRemove, Kind: identitystore.PlanGroup, Key: key, ID: r.id, Name: r.values[pathName]})
+	}
+	p.plan.FoundNone = gone > 0 && len(p.users)+len(p.groups) == 0
 }

@@ -2,6 +2,8 @@ package scim
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	"github.com/adfedkit/adfedkit/identitystore"
 )
@@ -50,31 +52,21 @@ func (p *comparison) groupMembers(ctx context.Context, w *wanted, userKeys map[s
 			return err
 		}
 	}
-	var changes []identitystore.PlanMember
-	var skipped []identitystore.Skipped
-	keep := map[string]bool{}
-	for _, name := range w.members {
-		u := p.byName[name]
-		switch {
-		case u == nil || u.err != nil:
-			skipped = append(skipped, identitystore.Skipped{Object: name, Reason: reasonNotThere})
-		case keep[u.key]:
-		case u.have == nil || !in[u.have.id]:
-			changes = append(changes, identitystore.PlanMember{Op: identitystore.PlanAdd, Group: w.key, User: u.key, Direct: true})
-			fallthrough
-		default:
-			keep[u.key] = true
-		}
-	}
+	changes, skipped, keep := p.additions(w, in)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.opt.RemoveMembers {
-		for id := range in {
-			if key := userKeys[id]; key != "" && !keep[key] {
+		for id, sure := range in {
+			key := userKeys[id]
+			if key == "" && sure { // one whom nobody listed
+				key = id
+				p.ids[recordKey(identitystore.PlanUser, key)] = id
+			}
+			if key != "" && !keep[key] {
 				changes = append(changes, identitystore.PlanMember{Op: identitystore.PlanRemove, Group: w.key, User: key})
 			}
 		}
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.plan.Members = append(p.plan.Members, changes...)
 	p.plan.Skipped = append(p.plan.Skipped, skipped...)
 	p.held.Memberships += len(in)
@@ -82,38 +74,102 @@ func (p *comparison) groupMembers(ctx context.Context, w *wanted, userKeys map[s
 	return nil
 }
 
+// additions returns who is missing in a group, who cannot be added, and, by key, who belongs there.
+func (p *comparison) additions(w *wanted, in map[string]bool) (changes []identitystore.PlanMember, skipped []identitystore.Skipped, keep map[string]bool) {
+	keep = map[string]bool{}
+	for _, name := range w.members {
+		u := p.byName[name]
+		switch {
+		case u == nil || u.err != nil:
+			skipped = append(skipped, identitystore.Skipped{Object: name, Reason: reasonNotThere})
+		case keep[u.key]:
+		case u.have == nil || !isIn(in, u.have.id):
+			changes = append(changes, identitystore.PlanMember{Op: identitystore.PlanAdd, Group: w.key, User: u.key, Direct: true})
+			fallthrough
+		default:
+			keep[u.key] = true
+		}
+	}
+	return changes, skipped, keep
+}
+
+func isIn(in map[string]bool, id string) bool {
+	_, ok := in[id]
+	return ok
+}
+
 // reasonNotThere is the reason of members whom the service does not have and the push does not bring.
 const reasonNotThere = "not_at_the_service"
 
-// unnamed plans what becomes of objects that the state does not name. Those without an external id were not provisioned:
-// somebody made them by hand, and they stay.
-func (p *comparison) unnamed() {
-	gone := 0
-	for _, r := range p.others[identitystore.PlanUser] {
-		enabled := identitystore.FieldChange{Path: pathStatus, Old: r.values[pathStatus], New: string(identitystore.StatusDisabled)}
-		o := identitystore.PlanObject{
-			Op: identitystore.PlanRemove, Kind: identitystore.PlanUser, ID: r.id, Name: r.values[pathUserName],
-			Key: keyOf(r.values[pathExternalID], r.values[pathUserName]),
+// id returns the id of an object at the service.
+func (a *applier) id(ctx context.Context, kind, key string) (string, error) {
+	a.mu.Lock()
+	id := a.ids[recordKey(kind, key)]
+	a.mu.Unlock()
+	if id != "" {
+		return id, nil
+	}
+	if a.known {
+		return "", errMissing
+	}
+	name := key
+	for i := range a.plan.Objects {
+		if o := &a.plan.Objects[i]; o.Kind == kind && o.Key == key {
+			name = o.Name
 		}
+	}
+	endpoint, attribute, _ := endpointOf(kind)
+	have, err := a.c.look(ctx, endpoint, attribute, guidKey(key), name)
+	if err != nil {
+		return "", err
+	}
+	if have == nil {
+		return "", errMissing
+	}
+	a.learn(kind, key, have.id)
+	return have.id, nil
+}
+
+// members adds members to a group, or ends memberships, 100 at a time: IAM Identity Center takes no more.
+func (a *applier) members(ctx context.Context, group string, op identitystore.PlanOp, users []string) {
+	name := a.nameOf(identitystore.PlanGroup, group)
+	id, err := a.id(ctx, identitystore.PlanGroup, group)
+	if err != nil {
+		a.note(identitystore.PlanGroup, group, name, Failed, err)
+		return
+	}
+	var list []any
+	var missing error
+	for _, u := range users {
+		user, err := a.id(ctx, identitystore.PlanUser, u)
 		switch {
-		case r.values[pathExternalID] == "" || p.opt.Users == KeepUsers:
-			continue
-		case p.opt.Users == DeactivateUsers && enabled.Old == enabled.New:
-			continue
-		case p.opt.Users == DeactivateUsers:
-			o.Fields = []identitystore.FieldChange{enabled}
+		case errors.Is(err, errMissing) && op == identitystore.PlanRemove:
+		case errors.Is(err, errMissing):
+			missing = errors.New("scim: a member is not at the service")
+		case err != nil:
+			missing = err
+		default:
+			list = append(list, map[string]any{"value": user})
 		}
-		gone++
-		p.plan.Objects = append(p.plan.Objects, o)
 	}
-	for _, r := range p.others[identitystore.PlanGroup] {
-		if r.values[pathExternalID] == "" || !p.opt.RemoveGroups {
-			continue
+	for chunk := range slices.Chunk(list, maxMembersAWS) {
+		if err := a.send(ctx, "/Groups", id, []any{map[string]any{"op": string(op), "path": "members", "value": chunk}}); err != nil {
+			a.note(identitystore.PlanGroup, group, name, Failed, err)
+			return
 		}
-		gone++
-		key := keyOf(r.values[pathExternalID], r.values[pathName])
-		p.ids[recordKey(identitystore.PlanGroup, key)] = r.id
-		p.plan.Objects = append(p.plan.Objects, identitystore.PlanObject{Op: identitystore.PlanRemove, Kind: identitystore.PlanGroup, Key: key, ID: r.id, Name: r.values[pathName]})
 	}
-	p.plan.FoundNone = gone > 0 && len(p.users)+len(p.groups) == 0
+	outcome := Updated
+	if len(list) == 0 {
+		outcome = Unchanged
+	}
+	a.note(identitystore.PlanGroup, group, name, outcome, missing)
+}
+
+func (a *applier) nameOf(kind, key string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if rec := a.records[recordKey(kind, key)]; rec != nil {
+		return rec.Name
+	}
+	return key
 }

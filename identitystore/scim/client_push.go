@@ -25,7 +25,7 @@ const (
 
 // PushOptions varies a push. The zero value adds and changes, and takes nothing away.
 type PushOptions struct {
-	// RemoveMembers ends memberships that the state does not have, whoever made them.
+	// RemoveMembers ends memberships of users that the state does not have, whoever made them.
 	RemoveMembers bool
 	// RemoveGroups deletes groups that the state does not name, and Users says what becomes of such users. Objects
 	// without an externalId were made by somebody else and stay.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/adfedkit/adfedkit/identitystore"
 )
@@ -138,7 +139,22 @@ func (c *Client) usersOf(ctx context.Context, group string) (map[string]bool, er
 	return in, err
 }
 
-// members returns which of the users are in a group. IAM Identity Center lists no members with a group: there the users
+// readMembers returns the members that are no groups: nested groups are not ours. The value says whether the service
+// says so; some say nothing.
+func readMembers(doc map[string]any) map[string]bool {
+	in := map[string]bool{}
+	list, _ := doc["members"].([]any)
+	for _, e := range list {
+		m, _ := e.(map[string]any)
+		kind, ref := str(m, "type"), str(m, "$ref")
+		if id := str(m, "value"); id != "" && kind != "Group" && !strings.Contains(ref, "/Groups/") {
+			in[id] = kind == "User" || strings.Contains(ref, "/Users/")
+		}
+	}
+	return in
+}
+
+// members returns which of the users are in a group; the value is that of readMembers. IAM Identity Center lists no members with a group: there the users
 // are asked for theirs, and if that is not allowed, each pair (developer guide of its SCIM implementation, ListGroups
 // and ListUsers). A group too big for one answer is read the same way elsewhere.
 func (c *Client) members(ctx context.Context, group string, candidates []string) (map[string]bool, error) {
@@ -146,14 +162,7 @@ func (c *Client) members(ctx context.Context, group string, candidates []string)
 		var doc map[string]any
 		err := c.Do(ctx, http.MethodGet, resourcePath("/Groups", group), nil, &doc)
 		if err == nil {
-			in := map[string]bool{}
-			list, _ := doc["members"].([]any)
-			for _, e := range list {
-				if m, _ := e.(map[string]any); str(m, "type") != "Group" { // nested groups are not ours
-					in[str(m, "value")] = true
-				}
-			}
-			return in, nil
+			return readMembers(doc), nil
 		}
 		if !errors.Is(err, ErrAnswer) {
 			return nil, err
