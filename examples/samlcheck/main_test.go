@@ -136,7 +136,7 @@ func TestRefused(t *testing.T) {
 			require.NotEmpty(t, out["message"])
 			require.Len(t, out, 3)
 			require.NotContains(t, out["message"], "paul")
-			require.Empty(t, stderr)
+			require.Equal(t, c.reason == "metadata", stderr != "", "only what is wrong with our own file is told: "+stderr)
 		})
 	}
 }
