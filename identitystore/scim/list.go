@@ -97,6 +97,7 @@ type query struct {
 	expr scimfilter.Expr
 	sort *scimfilter.Path
 	pos  position
+	keys map[identitystore.Key]string // what a sorted list is sorted by
 }
 
 // position is what a cursor carries; its MAC binds it to tenant and question.
@@ -131,7 +132,7 @@ func (q *query) parse() error {
 		if err != nil {
 			return err
 		}
-		if _, _, ok := schema.Resolve(p); !ok || p.Filter != nil || p.Attr == "members" || p.Attr == "groups" {
+		if _, _, ok := schema.Resolve(p); !ok || p.Filter != nil || strings.EqualFold(p.Attr, "members") || strings.EqualFold(p.Attr, "groups") {
 			return refuse(http.StatusBadRequest, "invalidPath", "sortBy names no attribute to sort by")
 		}
 		q.sort = &p
@@ -150,6 +151,9 @@ func (q *query) run(ctx context.Context) (map[string]any, error) {
 	docs, err := q.h.full(ctx, q.r, q.t, page, q.proj)
 	if err != nil {
 		return nil, err
+	}
+	if n := len(docs); n < len(page) { // the rest would be too much for one answer
+		next = &position{After: page[n-1].id(), Key: q.keys[page[n-1].key()]}
 	}
 	out := make([]any, len(docs))
 	for i, d := range docs {
@@ -177,19 +181,19 @@ func (q *query) page(ctx context.Context) (page []record, total int, next *posit
 	if err != nil {
 		return nil, 0, nil, err
 	}
-	keys := q.order(all)
+	q.keys = q.order(all)
 	from := min(q.start-1, len(all))
 	if q.useCursor {
 		from = 0
 		if q.pos.After != "" { // the first one behind the last one, which may be gone
 			from, _ = slices.BinarySearchFunc(all, q.pos, func(r record, p position) int {
-				return cmp.Or(q.compare(position{r.id(), keys[r.key()]}, p), -1)
+				return cmp.Or(q.compare(position{r.id(), q.keys[r.key()]}, p), -1)
 			})
 		}
 	}
 	to := min(from+q.count, len(all))
 	if to < len(all) && to > from {
-		next = &position{After: all[to-1].id(), Key: keys[all[to-1].key()]}
+		next = &position{After: all[to-1].id(), Key: q.keys[all[to-1].key()]}
 	}
 	return all[from:to], len(all), next, nil
 }
@@ -282,7 +286,11 @@ func (q *query) seek(ctx context.Context) (string, error) {
 func (q *query) matching(ctx context.Context) ([]record, error) {
 	var out []record
 	keep := func(recs []record) error {
-		for chunk := range slices.Chunk(recs, chunkSize) {
+		size := chunkSize
+		if named, onlyEq, _ := q.mentions("members"); q.t == groups && named && !onlyEq {
+			size = 1 // all members of a group are read, but not those of many groups at once
+		}
+		for chunk := range slices.Chunk(recs, size) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -325,6 +333,9 @@ func (q *query) matching(ctx context.Context) ([]record, error) {
 }
 
 func (q *query) mentions(attr string) (named, onlyEq bool, values []string) {
+	if q.expr == nil {
+		return false, true, nil
+	}
 	onlyEq = true
 	scimfilter.Walk(q.expr, func(e scimfilter.Expr) {
 		switch x := e.(type) {

@@ -178,7 +178,12 @@ func (h *Handler) logIgnored(ctx context.Context, ignored []string) {
 	}
 }
 
-// full returns complete resources, as far as the projection wants them.
+// maxListedMembers bounds the members in the answer to one question: a list ends earlier than it was asked to
+// (RFC 7644 section 3.4.2.4 allows that), except that its first group is always whole.
+const maxListedMembers = 100_000
+
+// full returns complete resources, as far as the projection wants them: all of them, or the first ones if the members of
+// groups are too many.
 func (h *Handler) full(ctx context.Context, r identitystore.Reader, t resourceType, recs []record, p projection) ([]map[string]any, error) {
 	docs := make([]map[string]any, len(recs))
 	for i, rec := range recs {
@@ -195,16 +200,21 @@ func (h *Handler) full(ctx context.Context, r identitystore.Reader, t resourceTy
 			d["members"] = []any{}
 		}
 	case t == groups && p.wants("members"):
+		listed := 0
 		for i, rec := range recs {
 			refs, err := members(ctx, r, rec.key())
 			if err != nil {
 				return nil, err
 			}
+			if listed += len(refs); listed > maxListedMembers && i > 0 {
+				docs = docs[:i]
+				break
+			}
 			h.putMembers(docs[i], refs)
 		}
 	}
-	for i, rec := range recs {
-		h.dress(t, docs[i], rec.audit())
+	for i := range docs {
+		h.dress(t, docs[i], recs[i].audit())
 	}
 	return docs, nil
 }

@@ -154,3 +154,41 @@ func TestSCIMListCostMemory(t *testing.T) {
 	count := &sqlCount{}
 	listCost(t, &countedStore{new(identitystore.Memory), count}, count, 100_000)
 }
+
+// TestSCIMLongPages: groups whose members would fill a too long answer come on pages of their own, none is lost, and
+// without members nothing is cut.
+func TestSCIMLongPages(t *testing.T) {
+	t.Parallel()
+	s := newSCIM(t, new(identitystore.Memory), scim.RFC)
+	_, ids := fillSCIM(t, s.svc, "a", 40_000)
+	for _, name := range []string{"b", "c"} {
+		s.must(t, 201, "POST", "/Groups?excludedAttributes=members", scimGroup(name, ids...))
+	}
+	size := func(path string) (int, string) {
+		doc := s.must(t, 200, "GET", path, "")
+		list, _ := doc["Resources"].([]any)
+		require.InDelta(t, len(list), doc["itemsPerPage"], 0)
+		require.InDelta(t, 3, doc["totalResults"], 0)
+		for _, g := range list {
+			m, _ := g.(map[string]any)
+			if members, there := m["members"].([]any); there {
+				require.Len(t, members, len(ids))
+			}
+		}
+		next, _ := doc["nextCursor"].(string)
+		return len(list), next
+	}
+	for _, order := range []string{"", "&sortBy=displayName"} {
+		n, _ := size("/Groups?count=10" + order)
+		require.Equal(t, 2, n)
+		n, _ = size("/Groups?startIndex=3&count=10" + order)
+		require.Equal(t, 1, n)
+		n, next := size("/Groups?cursor=&count=10" + order)
+		require.Equal(t, 2, n)
+		n, next = size("/Groups?count=10&cursor=" + next + order)
+		require.Equal(t, 1, n)
+		require.Empty(t, next)
+	}
+	n, _ := size("/Groups?excludedAttributes=members")
+	require.Equal(t, 3, n)
+}

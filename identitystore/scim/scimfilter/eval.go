@@ -232,17 +232,22 @@ func flat(v any) []any {
 	return []any{v}
 }
 
-// Member returns the value of a key, in any case, and the key as it is written; nil when there is none.
+// Member returns the value of a key, in any case, and the key as it is written; nil when there is none. Of several that
+// differ by case alone it is always the same one.
 func Member(m map[string]any, name string) (value any, key string) {
 	if v, ok := m[name]; ok {
 		return v, name
 	}
+	found := false
 	for k, v := range m {
-		if strings.EqualFold(k, name) {
-			return v, k
+		if strings.EqualFold(k, name) && (!found || k < key) {
+			value, key, found = v, k, true
 		}
 	}
-	return nil, name
+	if !found {
+		key = name
+	}
+	return value, key
 }
 
 // Unassigned reports whether a value counts as no value (RFC 7643 section 2.5).

@@ -12,6 +12,9 @@ import (
 // attributes absent. Attributes that only the server writes are left out. Unknown attributes are left out by
 // [Tolerant] and refused by [Strict].
 func Normalize(s *scimfilter.Schema, resource map[string]any, mode Mode) (map[string]any, error) {
+	if err := distinctNames(resource); err != nil {
+		return nil, err
+	}
 	out := map[string]any{}
 	for k, v := range resource {
 		switch e := s.Extension(k); {
@@ -37,6 +40,22 @@ func Normalize(s *scimfilter.Schema, resource map[string]any, mode Mode) (map[st
 	return out, nil
 }
 
+// distinctNames refuses an object with names that differ by case alone: they name one attribute (RFC 7643 section 2.1).
+func distinctNames[V any](m map[string]V) error {
+	if len(m) < 2 {
+		return nil
+	}
+	seen := make(map[string]bool, len(m))
+	for k := range m {
+		k = strings.ToLower(k)
+		if seen[k] {
+			return refuse(invalidSyntax, "a name occurs twice, in different case")
+		}
+		seen[k] = true
+	}
+	return nil
+}
+
 func normalizeAttribute(s *scimfilter.Schema, out map[string]any, k string, v any, mode Mode) error {
 	attr := s.Attribute("", k)
 	if attr == nil {
@@ -59,6 +78,9 @@ func normalizeAttribute(s *scimfilter.Schema, out map[string]any, k string, v an
 }
 
 func normalizeParts(defs []scimfilter.Attribute, m map[string]any, mode Mode, open bool) (map[string]any, error) {
+	if err := distinctNames(m); err != nil {
+		return nil, err
+	}
 	out := map[string]any{}
 	holder := scimfilter.Attribute{SubAttributes: defs}
 	if open {

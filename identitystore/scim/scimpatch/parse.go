@@ -57,6 +57,9 @@ func Parse(body []byte, mode Mode) ([]Operation, error) {
 	if err := json.Unmarshal(body, &doc); err != nil || doc == nil {
 		return nil, refuse(invalidSyntax, "the request is no JSON object")
 	}
+	if err := distinctNames(doc); err != nil {
+		return nil, err
+	}
 	var list []json.RawMessage
 	named := false
 	for k, v := range doc {
@@ -96,6 +99,9 @@ func parseOperation(raw json.RawMessage) (Operation, error) {
 	var doc map[string]json.RawMessage
 	if json.Unmarshal(raw, &doc) != nil || doc == nil {
 		return Operation{}, refuse(invalidSyntax, "an operation is no object")
+	}
+	if err := distinctNames(doc); err != nil {
+		return Operation{}, err
 	}
 	var op Operation
 	for k, v := range doc {
