@@ -16,7 +16,7 @@ import (
 // Exit codes.
 const (
 	exitDone    = 0
-	exitRefused = 1 // held by the removal guard
+	exitRefused = 1 // held by the removal guard, or paused
 	exitUsage   = 2
 	exitOutside = 3 // the directory or the database failed, or another run holds the lease
 )
@@ -25,7 +25,9 @@ const (
 type options struct {
 	config, assignments, db string
 	plan, watch, progress   bool
-	dump                    bool
+	incremental             bool
+	dump, resume            bool
+	pause                   string
 	approve                 string
 	maxRemovals             int
 	record, snapshot        string
@@ -43,10 +45,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f := flag.NewFlagSet("adsync", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.Usage = func() {
-		_, _ = fmt.Fprint(stderr, `adsync -config AD.json -assignments ASSIGN.json -db sqlite:FILE|postgres://... [-plan] [-approve PLANHASH] [-max-removals N] [-watch] [-progress]
-adsync -db sqlite:FILE|postgres://... -dump
+		_, _ = fmt.Fprint(stderr, `adsync -config AD.json -assignments ASSIGN.json -db sqlite:FILE|postgres://... [-plan] [-approve PLANHASH] [-max-removals N] [-watch] [-incremental] [-progress]
+adsync -db sqlite:FILE|postgres://... -dump | -pause REASON | -resume
 
-Exit codes: 0 done, 1 held by the removal guard, 2 usage or configuration, 3 an outside system failed or another run is at work.
+Exit codes: 0 done, 1 held by the removal guard or paused, 2 usage or configuration, 3 an outside system failed or another run is at work.
 
 `)
 		f.PrintDefaults()
@@ -58,6 +60,9 @@ Exit codes: 0 done, 1 held by the removal guard, 2 usage or configuration, 3 an 
 	f.StringVar(&o.approve, "approve", "", "apply a held plan if the plan made now has this `PLANHASH`")
 	f.IntVar(&o.maxRemovals, "max-removals", -1, "hold a plan that removes more than `N` objects and memberships together (default: 500, or 20 % of what the store holds if that is less, never below 10)")
 	f.BoolVar(&o.watch, "watch", false, "run again every hour, and at once when the assignments change")
+	f.BoolVar(&o.incremental, "incremental", false, "read only what changed since the last run, where that can be told; every 24th run reads everything")
+	f.StringVar(&o.pause, "pause", "", "stop synchronisation of this store until -resume; the `REASON` is shown to whoever runs it")
+	f.BoolVar(&o.resume, "resume", false, "end a pause")
 	f.BoolVar(&o.progress, "progress", false, "show the stages of a run on stderr")
 	f.BoolVar(&o.dump, "dump", false, "print what the store holds")
 	f.StringVar(&o.record, "record", "", "also write what was read to `FILE`, for -snapshot")
@@ -71,15 +76,18 @@ Exit codes: 0 done, 1 held by the removal guard, 2 usage or configuration, 3 an 
 }
 
 func (o *options) check(set map[string]bool, rest int) error {
+	alone := o.dump || o.resume || set["pause"]
 	for _, rule := range []struct {
 		broken bool
 		text   string
 	}{
 		{rest > 0, "there are arguments after the flags"},
 		{o.db == "", "-db is required"},
-		{o.dump && len(set) > 2, "-dump goes with -db alone"},
-		{!o.dump && o.config == "" && o.snapshot == "", "-config is required"},
-		{!o.dump && o.assignments == "", "-assignments is required"},
+		{alone && len(set) > 2, "-dump, -pause and -resume go with -db alone"},
+		{set["pause"] && o.pause == "", "-pause needs a reason"},
+		{!alone && o.config == "" && o.snapshot == "", "-config is required"},
+		{!alone && o.assignments == "", "-assignments is required"},
+		{o.plan && o.incremental, "-plan reads everything: -incremental does not go with it"},
 		{o.plan && o.watch, "-plan and -watch exclude each other"},
 		{o.watch && o.approve != "", "-watch and -approve exclude each other"},
 		{o.snapshot != "" && !o.plan, "-snapshot goes with -plan"},
@@ -109,8 +117,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func (o *options) do(ctx context.Context, stdout, stderr io.Writer) (int, error) {
-	if o.dump {
+	switch {
+	case o.dump:
 		return dump(ctx, o.db, stdout)
+	case o.pause != "", o.resume:
+		return pause(ctx, o.db, o.pause, stdout)
 	}
 	return synchronise(ctx, o, stdout, stderr)
 }

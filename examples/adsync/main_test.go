@@ -179,6 +179,56 @@ func TestGuard(t *testing.T) {
 	require.Equal(t, 0, l.run("-max-removals", "2").code)
 }
 
+func TestIncremental(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	g := l.dc.AddGroup(directorytest.Group{Name: "G"})
+	for i := range 20 {
+		l.dc.AddMember(g, l.user(fmt.Sprint("user", i)))
+	}
+	l.assign(`GROUP CORP\G`, "USER nobody@example.com")
+	first := l.run("-incremental")
+	require.Equal(t, "applied", first.report.State, first.stderr)
+	require.Equal(t, 20, first.report.Users.Create)
+	require.Equal(t, "unchanged", l.run("-incremental").report.State)
+	l.dc.AddMember(g, l.user("late"))
+	l.dc.RemoveMember(g, l.dc.Find("user3"))
+	done := l.run("-incremental")
+	require.Equal(t, "applied", done.report.State, done.stderr)
+	require.Equal(t, 1, done.report.Users.Create)
+	require.Equal(t, 1, done.report.Memberships.Remove)
+	require.Equal(t, first.report.Skipped, done.report.Skipped)
+	require.Equal(t, "unchanged", l.run().report.State, "a full run has nothing left to do")
+	l.dc.Stop()
+	failed := l.run("-incremental")
+	require.Equal(t, 3, failed.code)
+	require.Equal(t, "failed", failed.report.State)
+}
+
+func TestPause(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.assign("USER " + l.user("alice").SID())
+	ask := func(args ...string) (code int, text string) {
+		var out, errs bytes.Buffer
+		code = run(t.Context(), append([]string{"-db", "sqlite:" + filepath.Join(l.dir, "store.db")}, args...), &out, &errs)
+		return code, out.String()
+	}
+	code, text := ask("-pause", "the domain is being migrated")
+	require.Zero(t, code)
+	require.Contains(t, text, `"paused": true`)
+	paused := l.run()
+	require.Equal(t, 1, paused.code)
+	require.Equal(t, "paused", paused.report.State)
+	require.Contains(t, paused.stderr, "the domain is being migrated")
+	require.Empty(t, l.dump().Users)
+	require.Equal(t, "planned", l.run("-plan").report.State)
+	code, text = ask("-resume")
+	require.Zero(t, code)
+	require.Contains(t, text, `"paused": false`)
+	require.Equal(t, "applied", l.run().report.State)
+}
+
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -229,6 +279,10 @@ func TestUsage(t *testing.T) {
 		"assignments missing": {"-assignments": "none.json"},
 		"assignments shape":   {"-assignments": "noassign.json"},
 		"dump and more":       {"-dump": "true"},
+		"pause and more":      {"-pause": "x"},
+		"pause, no reason":    {"-pause": "", "-config": "", "-assignments": ""},
+		"resume and more":     {"-resume": "true"},
+		"plan, incremental":   {"-plan": "true", "-incremental": "true"},
 		"plan and watch":      {"-plan": "true", "-watch": "true"},
 		"approve and watch":   {"-approve": "x", "-watch": "true"},
 		"snapshot, no plan":   {"-snapshot": "x"},

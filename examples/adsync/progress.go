@@ -15,6 +15,7 @@ import (
 type progress struct {
 	w        io.Writer
 	terminal bool
+	shown    int // percent of the stage that is on the screen
 }
 
 func newProgress(w io.Writer) *progress {
@@ -36,8 +37,40 @@ func (p *progress) Stage(_ context.Context, _ string, stage adsync.Stage, n int)
 		_, _ = fmt.Fprintln(p.w, "adsync:", what)
 		return
 	}
-	done := map[adsync.Stage]int{adsync.StageRead: 0, adsync.StageProof: 1, adsync.StagePlan: 2, adsync.StageApply: 3}[stage]
-	_, _ = fmt.Fprintf(p.w, "\r\x1b[K[%s%s] %s", strings.Repeat("#", done*10), strings.Repeat(".", 40-done*10), what)
+	p.shown = -1
+	p.bar(stage, 0, what)
+}
+
+// width of the bar, and what each stage takes of it.
+const width = 40
+
+func share(stage adsync.Stage) (from, to int) {
+	switch stage {
+	case adsync.StageRead:
+		return 0, 20
+	case adsync.StageProof:
+		return 20, 22
+	case adsync.StagePlan:
+		return 22, 25
+	case adsync.StageApply:
+		return 25, width
+	}
+	return 0, 0
+}
+
+func (p *progress) bar(stage adsync.Stage, percent int, what string) {
+	from, to := share(stage)
+	n := from + (to-from)*percent/100
+	_, _ = fmt.Fprintf(p.w, "\r\x1b[K[%s%s] %s", strings.Repeat("#", n), strings.Repeat(".", width-n), what)
+}
+
+// Progress moves the bar on a terminal.
+func (p *progress) Progress(_ context.Context, _ string, stage adsync.Stage, done, total int) {
+	if !p.terminal || total == 0 || done*100/total == p.shown {
+		return
+	}
+	p.shown = done * 100 / total
+	p.bar(stage, p.shown, fmt.Sprintf("%s %d of %d", stage, done, total))
 }
 
 // Done shows how the run ended.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/adfedkit/adfedkit/examples/adassign"
 	"github.com/adfedkit/adfedkit/examples/adconfig"
@@ -65,6 +66,7 @@ func synchronise(ctx context.Context, o *options, stdout, stderr io.Writer) (int
 	}
 	owner := newOwner()
 	cfg := adsync.Config{Service: svc, From: source, Mapping: mapping, Owner: owner, OwnerGone: gone(owner), Guard: identitystore.Guard{MaxRemovals: max(o.maxRemovals, 0), Exact: o.maxRemovals >= 0}}
+	cfg.Scope = func(context.Context) (adsync.Scope, error) { return readScope(o.assignments) }
 	if o.progress {
 		cfg.Observer = newProgress(stderr)
 	}
@@ -78,7 +80,16 @@ func synchronise(ctx context.Context, o *options, stdout, stderr io.Writer) (int
 	case o.watch:
 		return o.watchFor(ctx, engine, stdout, stderr)
 	}
-	res, err := engine.Run(ctx, scope, o.approve)
+	work := engine.Run
+	if o.incremental {
+		work = engine.RunChanges
+	}
+	res, err := work(ctx, scope, o.approve)
+	if errors.Is(err, adsync.ErrPaused) {
+		if p, perr := engine.Paused(ctx); perr == nil {
+			err = fmt.Errorf("%w since %s: %s", err, p.Since.Format(time.RFC3339), p.Reason)
+		}
+	}
 	return o.finish(res, err, " ", stdout, stderr)
 }
 
@@ -168,6 +179,8 @@ func (o *options) finish(res adsync.Result, err error, indent string, stdout, st
 	switch {
 	case err == nil:
 		return exitDone, nil
+	case errors.Is(err, adsync.ErrPaused):
+		return exitRefused, err
 	case errors.Is(err, identitystore.ErrHeld):
 		return exitRefused, fmt.Errorf("%w; nothing was changed; -approve %s applies it", err, res.PlanHash)
 	}

@@ -11,96 +11,9 @@ import (
 	"github.com/adfedkit/adfedkit/internal/fold"
 )
 
-// DefaultSource is the name under which a store knows the records of Active Directory.
-const DefaultSource = "ad"
-
-// Config configures an [Engine]. The fields above the blank line are required.
-type Config struct {
-	Service *identitystore.Service // where to
-	From    Source                 // where from
-
-	Source     string              // name of the source in the store; "" means [DefaultSource]
-	Mapping    *Mapping            // nil means the default mapping
-	Guard      identitystore.Guard // zero: 500 removals, or 20 % of what is stored if that is less, never below 10
-	DirectOnly bool                // do not count members of nested groups; must be as in the service's configuration
-	Owner      string              // name of this writer in the lease; "" means a random one
-	LeaseTTL   time.Duration       // how long the lease outlives a writer that died; renewed during a run; 0 means 2 minutes
-	// OwnerGone reports whether the writer of that name is known to be dead, so that its lease can be taken over before it
-	// expires; nil means that nobody can tell.
-	OwnerGone  func(owner string) bool
-	MaxReadAge time.Duration // a snapshot older than this is not applied; 0 means one hour
-	// DisableUnscopedAfter disables users who left the scope so long ago, as AWS documents for 28 days; 0 means never.
-	DisableUnscopedAfter time.Duration
-	// Scope tells the scope as it is now. It is asked again before a plan is applied: when it names others by then, the run
-	// starts over with them. nil means that the scope does not change during a run.
-	Scope func(ctx context.Context) (Scope, error)
-	// LinkBySIDHistory lets an object with a new objectGUID take over the record of which the SID stands in its sIDHistory,
-	// if nobody else was found for that record: the id survives a migration between forests. Whoever can write sIDHistory
-	// there takes over identities here; by default such an object is a new one.
-	LinkBySIDHistory bool
-	Observer         Observer     // nil means none; see also [ProgressObserver]
-	Logger           *slog.Logger // nil means no logging
-}
-
-// State says how a run ended.
-type State string
-
-// The states of a [Result].
-const (
-	StatePlanned   State = "planned"
-	StateApplied   State = "applied"
-	StateHeld      State = "held" // by the guard: nothing was written
-	StateUnchanged State = "unchanged"
-	StateFailed    State = "failed" // nothing was written
-	StateBusy      State = "busy"   // another writer holds the lease: nothing was read
-	StatePaused    State = "paused" // by [Engine.Pause]: nothing was written
-)
-
-// Result is what a run did, or would do.
-type Result struct {
-	Run      string
-	State    State
-	PlanHash string
-	Counts   identitystore.PlanCounts
-	Findings []identitystore.Finding // of the guard, warnings included
-	Plan     *identitystore.Plan     // nil when the read failed
-}
-
-// Observer is told what happens, for metrics and progress. Calls come from one goroutine of the run.
-type Observer interface {
-	// Stage is called when a stage begins; n is its size where that is known, else 0.
-	Stage(ctx context.Context, run string, stage Stage, n int)
-	// Done is called once at the end of each run, with the error that it returns.
-	Done(ctx context.Context, result Result, took time.Duration, err error)
-}
-
-// ProgressObserver is an [Observer] that is also told how far a stage has come: objects read, or changes written. total
-// is an estimate, 0 where nothing is known.
-type ProgressObserver interface {
-	Observer
-	Progress(ctx context.Context, run string, stage Stage, done, total int)
-}
-
-// Stage is a step of a run.
-type Stage string
-
-// The stages, in order.
-const (
-	StageRead  Stage = "read"
-	StageProof Stage = "proof" // look-ups of objects that were not read
-	StagePlan  Stage = "plan"
-	StageApply Stage = "apply"
-)
-
 // Engine synchronises one source into one tenant. It is safe for concurrent use; of several runs one works, and the
 // others end at once with [identitystore.ErrBusy].
 type Engine struct{ cfg Config }
-
-const (
-	defaultLeaseTTL   = 2 * time.Minute
-	defaultMaxReadAge = time.Hour
-	maxReplans        = 3
-)
 
 // New returns an engine. Nothing is read.
 func New(cfg Config) (*Engine, error) {
@@ -109,14 +22,11 @@ func New(cfg Config) (*Engine, error) {
 		return nil, errors.New("adsync: Config.Service is nil")
 	case cfg.From == nil:
 		return nil, errors.New("adsync: Config.From is nil")
-	case cfg.LeaseTTL < 0 || cfg.MaxReadAge < 0 || cfg.DisableUnscopedAfter < 0:
-		return nil, errors.New("adsync: Config has a negative duration")
+	case cfg.LeaseTTL < 0 || cfg.MaxReadAge < 0 || cfg.DisableUnscopedAfter < 0 || cfg.FullEvery < 0:
+		return nil, errors.New("adsync: Config has a negative duration or FullEvery")
 	}
 	if cfg.DirectOnly != cfg.Service.DirectOnly() {
 		return nil, errors.New("adsync: Config.DirectOnly is not as in the service's configuration")
-	}
-	if cfg.Source == "" {
-		cfg.Source = DefaultSource
 	}
 	if cfg.Mapping == nil {
 		m, err := NewMapping(nil)
@@ -125,21 +35,7 @@ func New(cfg Config) (*Engine, error) {
 		}
 		cfg.Mapping = m
 	}
-	if cfg.Owner == "" {
-		cfg.Owner = rand.Text()
-	}
-	if cfg.LeaseTTL == 0 {
-		cfg.LeaseTTL = defaultLeaseTTL
-	}
-	if cfg.MaxReadAge == 0 {
-		cfg.MaxReadAge = defaultMaxReadAge
-	}
-	if cfg.Observer == nil {
-		cfg.Observer = noObserver{}
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
+	cfg.fill()
 	return &Engine{cfg}, nil
 }
 
@@ -166,8 +62,8 @@ func (e *Engine) Run(ctx context.Context, scope Scope, approve string) (Result, 
 }
 
 // RunChanges is [Engine.Run] at the cost of what changed since the last run. It reads everything, as Run does, when the
-// source cannot tell changes, when the scope or the mapping is another one, and whenever it could not come to the same
-// end. What Skipped says of members that are no users is as of the last full read.
+// source cannot tell changes, when the scope or the mapping is another one, now and then (see Config.FullEvery), and
+// whenever it could not come to the same end. What Skipped says of members that are no users is as of the last full read.
 func (e *Engine) RunChanges(ctx context.Context, scope Scope, approve string) (Result, error) {
 	return e.start(ctx, scope, func(ctx context.Context, r *run) error {
 		err := e.changes(ctx, r, approve)
@@ -324,7 +220,7 @@ func (e *Engine) startingPoint(ctx context.Context, scope Scope) (state, error) 
 		if last, err = e.lastState(ctx, r); err != nil {
 			return err
 		}
-		if last.Format != stateFormat || last.Mark == "" || last.Trouble || last.Scope != scope.Revision() || last.Mapping != e.cfg.Mapping.Version() || e.cfg.DisableUnscopedAfter != 0 {
+		if last.Format != stateFormat || last.Mark == "" || last.Trouble || last.Since+1 >= e.cfg.FullEvery || last.Scope != scope.Revision() || last.Mapping != e.cfg.Mapping.Version() || e.cfg.DisableUnscopedAfter != 0 {
 			return ErrFullRead
 		}
 		return nil

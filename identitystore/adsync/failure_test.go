@@ -282,6 +282,7 @@ func TestNewRefuses(t *testing.T) {
 		"no service":        func(c *adsync.Config) { c.Service = nil },
 		"no source":         func(c *adsync.Config) { c.From = nil },
 		"negative duration": func(c *adsync.Config) { c.LeaseTTL = -1 },
+		"negative count":    func(c *adsync.Config) { c.FullEvery = -1 },
 		"other flattening":  func(c *adsync.Config) { c.DirectOnly = true },
 	} {
 		cfg := w.cfg

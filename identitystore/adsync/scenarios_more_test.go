@@ -212,6 +212,22 @@ func TestScenarioT05FullReadNowAndThen(t *testing.T) {
 	})
 }
 
+// TestRunChangesReadsEverythingNowAndThen, also when each run is a process of its own.
+func TestRunChangesReadsEverythingNowAndThen(t *testing.T) {
+	t.Parallel()
+	w, _, _ := crowd(t, 2)
+	log := newChangeLog(w.forest, 6)
+	w.cfg.From, w.cfg.FullEvery = log, 3
+	w.run(adsync.StateUnchanged)
+	var reads []int
+	for range 7 {
+		_, err := w.engine().RunChanges(t.Context(), w.scope, "")
+		require.NoError(t, err)
+		reads = append(reads, log.reads)
+	}
+	require.Equal(t, []int{1, 1, 2, 2, 2, 3, 3}, reads)
+}
+
 // TestAccountExpiresBetweenRuns: an account expires without a change of it, and an incremental run notices.
 func TestAccountExpiresBetweenRuns(t *testing.T) {
 	t.Parallel()
