@@ -30,7 +30,7 @@ func (r *ArtifactResolve) Envelope(key KeyPair) ([]byte, error) {
 	w := &markup{}
 	w.open("samlp:ArtifactResolve", attr{"ID", r.ID}, attr{"Version", "2.0"}, attr{"IssueInstant", instant(r.IssueInstant)},
 		attr{"Destination", r.Destination}).leaf("saml:Issuer", r.Issuer).leaf("samlp:Artifact", r.Artifact).close()
-	doc, err := w.signed(s)
+	doc, err := w.signed(s, "")
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (idp *IdentityProvider) artifactResponse(inResponseTo string, message []byt
 		attr{"InResponseTo", inResponseTo}).leaf("saml:Issuer", idp.cfg.EntityID)
 	writeStatus(w, StatusSuccess, "", "")
 	w.add(inner).close()
-	doc, err := w.signedAt(idp.signing, w.first, typePrefixes)
+	doc, err := w.signed(idp.signing, typePrefixes)
 	if err != nil {
 		return nil, err
 	}

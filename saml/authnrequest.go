@@ -151,7 +151,7 @@ func (r *AuthnRequest) marshal(s *xmldsig.Signer) ([]byte, error) {
 	}
 	r.AuthnContext.write(w)
 	r.Scoping.write(w)
-	return w.close().signed(s)
+	return w.close().signed(s, "")
 }
 
 func (c *RequestedAuthnContext) write(w *markup) {

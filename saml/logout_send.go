@@ -59,14 +59,14 @@ func (l *LogoutService) send(binding, to string, field Field, relayState string,
 	w := &markup{}
 	write(w)
 	if binding == BindingHTTPRedirect {
-		doc, err := w.signed(nil)
+		doc, err := w.signed(nil, "")
 		if err != nil {
 			return Outgoing{}, err
 		}
 		u, err := EncodeRedirect(RedirectMessage{Location: to, Response: field == FieldResponse, XML: doc, RelayState: relayState, Key: &l.cfg.Key})
 		return Outgoing{URL: u}, err
 	}
-	doc, err := w.signed(l.signer)
+	doc, err := w.signed(l.signer, "")
 	if err != nil {
 		return Outgoing{}, err
 	}
@@ -113,7 +113,7 @@ func (l *LogoutService) ResponseEnvelope(r *LogoutResponse) ([]byte, error) {
 func (l *LogoutService) envelope(write func(*markup)) ([]byte, error) {
 	w := &markup{}
 	write(w)
-	doc, err := w.signed(l.signer)
+	doc, err := w.signed(l.signer, "")
 	if err != nil {
 		return nil, err
 	}

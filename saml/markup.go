@@ -61,7 +61,6 @@ type markup struct {
 	names   []openTag // open elements
 	prefix  []string  // declared by them
 	id      string    // of the root
-	start   int       // behind the root's start tag
 	first   int       // behind its first child
 	err     error
 	foreign bool // holds elements of a caller, which may declare again what is declared around them
@@ -116,9 +115,6 @@ func (m *markup) openDeclaring(name string, extra []string, attrs ...attr) *mark
 		m.out = append(xmlgate.AppendEscapedValue(m.out, a.value), '"')
 	}
 	m.out = append(m.out, '>')
-	if root {
-		m.start = len(m.out)
-	}
 	return m
 }
 
@@ -201,35 +197,21 @@ func (m *markup) bytes() ([]byte, error) {
 	return m.out, nil
 }
 
-// signed returns the finished message, with an enveloped signature after its Issuer unless s is nil.
-func (m *markup) signed(s *xmldsig.Signer) ([]byte, error) {
-	if s == nil {
-		return m.bytes()
-	}
-	return m.signedAt(s, m.first, "")
-}
-
-// signedAt puts the signature at that place of the text.
-func (m *markup) signedAt(s *xmldsig.Signer, at int, prefixList string) ([]byte, error) {
+// signed returns the finished message, with an enveloped signature after its Issuer unless s is nil. prefixList names prefixes that
+// stand in values, where exclusive canonicalisation does not look for them.
+func (m *markup) signed(s *xmldsig.Signer, prefixList string) ([]byte, error) {
 	text, err := m.bytes()
+	switch {
+	case err != nil || s == nil:
+		return text, err
+	case m.foreign:
+		return s.SignDocument(text, 1, prefixList)
+	}
+	sig, err := s.Enveloped(text, m.id, prefixList)
 	if err != nil {
 		return nil, err
 	}
-	canonical := text
-	if m.foreign {
-		doc, err := parseXML(text, xmlgate.Limits{})
-		if err != nil {
-			return nil, err
-		}
-		if canonical, err = doc.Root().Canonical(nil, xmlgate.Canonicalization{Exclusive: true, Prefixes: strings.Fields(prefixList)}); err != nil {
-			return nil, err
-		}
-	}
-	sig, err := s.Enveloped(canonical, m.id, prefixList)
-	if err != nil {
-		return nil, err
-	}
-	return slices.Insert(text, at, sig...), nil
+	return slices.Insert(text, m.first, sig...), nil
 }
 
 // check notes an error when s holds what XML 1.0 cannot carry (section 2.2); nothing is dropped in silence.

@@ -57,7 +57,11 @@ func (m *Metadata) marshal(s *xmldsig.Signer) ([]byte, error) {
 	if m.IDP != nil && slices.ContainsFunc(m.IDP.Attributes, func(a Attribute) bool { return len(a.Values) > 0 }) {
 		prefixList = "xs" // it stands in xsi:type values, where exclusive c14n does not look
 	}
-	return w.signedAt(s, w.start, prefixList)
+	text, err := w.bytes()
+	if err != nil {
+		return nil, err
+	}
+	return s.SignDocument(text, 0, prefixList)
 }
 
 func durationText(d time.Duration) string {

@@ -21,6 +21,12 @@ type AlgorithmPolicy struct {
 	// AllowMisplacedSignature accepts a Signature that is another child of its element than the schema says: Auth0 and Oracle
 	// Access Manager put it last. It must still be the only one and refer to its parent.
 	AllowMisplacedSignature bool
+	// SecondVerifier demands that every signature of a message or of metadata also verifies with goxmldsig, and that goxmldsig reads
+	// the same from it: two implementations must then be wrong in the same way. A disagreement is refused with reason signature and
+	// matches [ErrSecondVerifier], which nothing in normal operation causes: raise an alarm. It takes several times as long;
+	// goxmldsig knows neither RSASSA-PSS nor Ed25519 nor #default in a PrefixList, so these are refused. Signatures of the Redirect
+	// binding are no XML signatures and stay with one verifier.
+	SecondVerifier bool
 
 	// RefuseCBC refuses AES in CBC mode, which by itself does not protect the integrity of what it hides.
 	RefuseCBC bool
@@ -30,6 +36,16 @@ type AlgorithmPolicy struct {
 	InsecureAllowRSA15 bool
 	// AllowWrongOAEPDigestURI accepts xmldsig#sha256 as the OAEP digest, a name that no standard has and two Go libraries write.
 	AllowWrongOAEPDigestURI bool
+}
+
+// ErrSecondVerifier is the cause of a refusal on which our verifier and goxmldsig disagree, see [AlgorithmPolicy].
+var ErrSecondVerifier = xmldsig.ErrSecond
+
+func (p AlgorithmPolicy) engine() xmldsig.Engine {
+	if p.SecondVerifier {
+		return xmldsig.Both{}
+	}
+	return xmldsig.OnePass{}
 }
 
 func (p AlgorithmPolicy) signature() xmldsig.Policy {

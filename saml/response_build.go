@@ -196,7 +196,7 @@ func (b *responseBuilder) assertion(cert *x509.Certificate, alg string) ([]byte,
 	if w.close(); b.rp.Sign == SignResponse {
 		return w.bytes()
 	}
-	return w.signedAt(b.idp.signing, w.first, prefixListFor(b.typed))
+	return w.signed(b.idp.signing, prefixListFor(b.typed))
 }
 
 func (b *responseBuilder) subject(w *markup, cert *x509.Certificate, alg string) error {
@@ -283,7 +283,7 @@ func (b *responseBuilder) response(out *IssuedResponse, top, second, message str
 	w.add(assertion).close()
 	var err error
 	if assertion == nil || b.rp.Sign != SignAssertion {
-		out.XML, err = w.signedAt(b.idp.signing, w.first, prefixListFor(typed))
+		out.XML, err = w.signed(b.idp.signing, prefixListFor(typed))
 	} else {
 		out.XML, err = w.bytes()
 	}

@@ -66,8 +66,7 @@ func verifyInside(el, covered xmlgate.Elem, plain bool, keys []crypto.PublicKey,
 	if !signable(el) {
 		return nil, reject(ReasonSignatureShape, "an element of this kind is not signed in SAML", nil)
 	}
-	var engine xmldsig.Engine = xmldsig.OnePass{}
-	v, err := engine.Verify(el, keys, p.signature())
+	v, err := p.engine().Verify(el, keys, p.signature())
 	if err != nil {
 		return nil, fromSignature(err)
 	}

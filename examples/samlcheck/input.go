@@ -38,7 +38,7 @@ func readFile(name string) ([]byte, error) {
 func identityProvider(o *options, at time.Time) (saml.TrustedIdentityProvider, error) {
 	idp, err := pinned(o, at)
 	idp.AllowUnsolicited = o.allowUnsolicited
-	idp.Algorithms = saml.AlgorithmPolicy{InsecureAllowSHA1: o.allowSHA1, InsecureAllowRSA1024: o.allowRSA1024}
+	idp.Algorithms = saml.AlgorithmPolicy{InsecureAllowSHA1: o.allowSHA1, InsecureAllowRSA1024: o.allowRSA1024, SecondVerifier: o.secondOpinion}
 	return idp, err
 }
 

@@ -32,6 +32,7 @@ type options struct {
 	requestID, key, binding           string
 	allowUnsolicited, allowSHA1       bool
 	allowRSA1024, explain, claims     bool
+	secondOpinion                     bool
 	skew                              time.Duration
 	file                              string
 }
@@ -70,6 +71,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	fs.StringVar(&o.binding, "binding", "post", "`BINDING` that brought the response: post or redirect")
 	fs.BoolVar(&o.allowSHA1, "allow-sha1", false, "accept SHA-1 in signatures and digests")
 	fs.BoolVar(&o.allowRSA1024, "allow-rsa1024", false, "accept RSA keys of 1024 bits")
+	fs.BoolVar(&o.secondOpinion, "second-opinion", false, "every signature must verify with goxmldsig too")
 	fs.BoolVar(&o.claims, "json-claims", false, "add the attributes as claims {Type, Value, Issuer} to the result")
 	fs.BoolVar(&o.explain, "explain", false, "print the checks in their order to stderr, up to the one that failed; may quote the message")
 	if err := fs.Parse(args); err != nil {

@@ -78,6 +78,7 @@ func TestAccepted(t *testing.T) {
 		"byte order mark":    {stdin: "\xEF\xBB\xBF" + string(xml), args: flags("-")},
 		"redirect":           {stdin: base64.StdEncoding.EncodeToString(packed.Bytes()), args: flags("-binding", "redirect", "-")},
 		"second key":         {args: flags("-idp-cert", certs+"d40df01ccede49d2.pem", data+"adfs_response.b64")},
+		"second opinion":     {args: flags("-second-opinion", data+"adfs_response.b64")},
 		"with claims":        {args: flags("-json-claims", data+"adfs_response.b64")},
 		"the instant before": {args: flags("-skew", "5m", "-at", "2017-09-21T23:22:07Z", data+"adfs_response.b64")},
 	} {
@@ -166,7 +167,7 @@ func TestUsage(t *testing.T) {
 	code, out, stderr := call(t, "", "-h")
 	require.Equal(t, 0, code)
 	require.Nil(t, out)
-	for _, f := range []string{"-idp", "-idp-cert", "-idp-entity", "-sp-entity", "-acs", "-at", "-request-id", "-allow-unsolicited", "-key", "-skew", "-binding", "-allow-sha1", "-json-claims", "-explain"} {
+	for _, f := range []string{"-idp", "-idp-cert", "-idp-entity", "-sp-entity", "-acs", "-at", "-request-id", "-allow-unsolicited", "-key", "-skew", "-binding", "-allow-sha1", "-second-opinion", "-json-claims", "-explain"} {
 		require.Contains(t, stderr, f)
 	}
 }

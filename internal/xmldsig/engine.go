@@ -1,6 +1,7 @@
 package xmldsig
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rsa"
@@ -29,6 +30,47 @@ type OnePass struct{}
 // Verify implements [Engine].
 func (OnePass) Verify(el xmlgate.Elem, keys []crypto.PublicKey, p Policy) (*Verified, error) {
 	return Verify(el, keys, p)
+}
+
+// ErrSecond is the cause of a refusal by [Both] when OnePass accepted and goxmldsig did not, or read something else.
+var ErrSecond = errors.New("xmldsig: the second verifier disagrees")
+
+// Both is the [Engine] of who wants two opinions: what OnePass accepts, goxmldsig must accept too and read the same from it.
+type Both struct{}
+
+// Verify implements [Engine].
+func (Both) Verify(el xmlgate.Elem, keys []crypto.PublicKey, p Policy) (*Verified, error) {
+	v, err := Verify(el, keys, p)
+	if err != nil {
+		return nil, err
+	}
+	other, err := Library{}.Verify(el, keys, p)
+	if err != nil {
+		return nil, &Error{ReasonSignature, "the second verifier refuses", errors.Join(ErrSecond, err)}
+	}
+	same, err := v.same(other)
+	if err != nil {
+		return nil, err
+	}
+	if !same {
+		return nil, &Error{ReasonSignature, "the second verifier reads something else", ErrSecond}
+	}
+	return v, nil
+}
+
+// same reports whether two results hold the same element, in exclusive canonical form.
+func (v *Verified) same(other *Verified) (bool, error) {
+	var forms [2][]byte
+	for i, r := range []*Verified{v, other} {
+		root, err := r.Root()
+		if err == nil {
+			forms[i], err = root.Canonical(nil, xmlgate.Canonicalization{Exclusive: true})
+		}
+		if err != nil {
+			return false, &Error{ReasonTransform, "canonical form", err}
+		}
+	}
+	return bytes.Equal(forms[0], forms[1]), nil
 }
 
 // Library is the [Engine] on goxmldsig. It knows neither RSASSA-PSS nor Ed25519 nor #default in a PrefixList and is several times
@@ -133,7 +175,7 @@ func validateOne(text, value []byte, key crypto.PublicKey) (root xmlgate.Elem, e
 		return root, err
 	}
 	verified := etree.NewDocumentWithRoot(out)
-	verified.WriteSettings.CanonicalText, verified.WriteSettings.CanonicalAttrVal, verified.WriteSettings.CanonicalEndTags = true, true, true
+	verified.WriteSettings = canonicalForm
 	octets, err := verified.WriteToBytes()
 	if err != nil {
 		return root, err

@@ -66,7 +66,8 @@ type SignerConfig struct {
 type Signer struct {
 	cfg    SignerConfig
 	scheme signScheme
-	certs  []byte // X509Certificate elements
+	raw    [][]byte // certificates
+	certs  []byte   // the same as X509Certificate elements
 }
 
 // NewSigner checks that key and algorithm fit each other.
@@ -90,6 +91,7 @@ func NewSigner(cfg SignerConfig) (*Signer, error) {
 	}
 	s := &Signer{cfg: cfg, scheme: scheme}
 	for _, c := range cfg.Certificates {
+		s.raw = append(s.raw, c.Raw)
 		s.certs = append(s.certs, `<ds:X509Certificate>`...)
 		s.certs = append(base64.StdEncoding.AppendEncode(s.certs, c.Raw), `</ds:X509Certificate>`...)
 	}

@@ -136,6 +136,11 @@ func TestEnveloped(t *testing.T) {
 				require.Equal(t, len(certs), strings.Count(string(sig), "<ds:X509Certificate>"))
 				require.Equal(t, len(certs) > 0, strings.Contains(string(sig), "KeyInfo"), "no certificate, no KeyInfo")
 				i := strings.Index(text, ">") + 1
+				tree, err := s.SignDocument([]byte(text), 0, list)
+				require.NoError(t, err)
+				if algorithm == xmldsig.EdDSA25519 || strings.Contains(algorithm, "#rsa-") { // these signatures have no randomness
+					require.Equal(t, text[:i]+string(sig)+text[i:], string(tree), "both ways to sign say the same")
+				}
 				doc, err := xmlgate.Parse([]byte(text[:i]+string(sig)+text[i:]), xmlgate.Limits{})
 				require.NoError(t, err)
 				policy := xmldsig.Policy{PSS: true, EdDSA: true}
@@ -152,4 +157,33 @@ func TestEnveloped(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestSignDocument: what is not canonical is brought into that form; what cannot be signed is an error.
+func TestSignDocument(t *testing.T) {
+	t.Parallel()
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	s, err := xmldsig.NewSigner(xmldsig.SignerConfig{Key: ed})
+	require.NoError(t, err)
+	for _, text := range []string{
+		`<p:a xmlns:p="urn:p" xmlns:unused="urn:u" ID="_1"><p:b xmlns:p="urn:p" z="1" a='2'/></p:a>`,
+		`<a ID="_1" xmlns="urn:a"><b xmlns="urn:b"><c xmlns="urn:a"/></b></a>`,
+	} {
+		out, err := s.SignDocument([]byte(text), 0, "")
+		require.NoError(t, err)
+		doc, err := xmlgate.Parse(out, xmlgate.Limits{})
+		require.NoError(t, err)
+		_, err = xmldsig.Verify(doc.Root(), []crypto.PublicKey{ed.Public()}, xmldsig.Policy{EdDSA: true, Misplaced: true})
+		require.NoError(t, err, string(out))
+	}
+	for _, text := range []string{"", "x", "<a/>", `<a ID=""/>`, `<a ID="_1">`, `<a ID="_1"/><b/>`} {
+		out, err := s.SignDocument([]byte(text), 0, "")
+		require.Error(t, err, text)
+		require.Nil(t, out)
+	}
+	odd, err := xmldsig.NewSigner(xmldsig.SignerConfig{Key: oddSigner{pub: ed.Public(), err: errors.New("key is gone")}})
+	require.NoError(t, err)
+	_, err = odd.SignDocument([]byte(`<a ID="_1"/>`), 0, "")
+	require.ErrorContains(t, err, "key is gone")
 }
