@@ -105,6 +105,7 @@ type Limits struct {
 	Page       int   // largest page; 0 means 1000, profile AWS 100
 	Default    int   // page without count; 0 means 100
 	BulkOps    int   // operations of a bulk or PATCH request; 0 means 2000
+	Members    int   // members of all groups in one list, which ends earlier (its first group is whole); 0 means 100,000
 	RatePerSec int   // requests per second and tenant; 0 means no limit
 	Burst      int   // requests at once; 0 means RatePerSec
 }
@@ -138,6 +139,7 @@ const (
 	maxPageRFC     = 1000
 	maxPageAWS     = 100
 	defaultBulkOps = 2000
+	defaultMembers = 100_000
 )
 
 // Handler is the server. It is safe for concurrent use.
@@ -154,7 +156,7 @@ func NewHandler(cfg Config) (*Handler, error) { //nolint:cyclop // one list of c
 		return nil, errors.New("scim: Config.Auth is nil")
 	}
 	l := &cfg.Limits
-	if l.Body < 0 || l.Page < 0 || l.Default < 0 || l.BulkOps < 0 || l.RatePerSec < 0 || l.Burst < 0 {
+	if l.Body < 0 || l.Page < 0 || l.Default < 0 || l.BulkOps < 0 || l.Members < 0 || l.RatePerSec < 0 || l.Burst < 0 {
 		return nil, errors.New("scim: Config.Limits holds a negative number")
 	}
 	if l.Body == 0 {
@@ -171,6 +173,9 @@ func NewHandler(cfg Config) (*Handler, error) { //nolint:cyclop // one list of c
 	}
 	if l.BulkOps == 0 {
 		l.BulkOps = defaultBulkOps
+	}
+	if l.Members == 0 {
+		l.Members = defaultMembers
 	}
 	if l.Burst == 0 {
 		l.Burst = l.RatePerSec

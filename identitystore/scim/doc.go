@@ -11,8 +11,8 @@
 // Standards: RFC 7643 (schema), RFC 7644 (protocol), RFC 9865 (cursor paging), RFC 6750 (bearer tokens). Profile [AWS]
 // refuses what AWS IAM Identity Center refuses (SCIM profile of the IAM Identity Center developer guide).
 //
-// Limits, see [Limits]: 4 MiB of body, 64 levels of JSON, 1000 results of a list, 2000 operations of a bulk request;
-// filters as in scimfilter. A client reads 8 MiB of an answer and 1,048,576 objects of a list.
+// Limits, see [Limits]: 4 MiB of body, 64 levels of JSON, 1000 results of a list and 100,000 members in it, 2000
+// operations of a bulk or PATCH request; filters as in scimfilter. A client reads 8 MiB of an answer and 1,048,576 objects of a list.
 //
 // The tolerance for clients' quirks may grow.
 package scim

@@ -178,12 +178,8 @@ func (h *Handler) logIgnored(ctx context.Context, ignored []string) {
 	}
 }
 
-// maxListedMembers bounds the members in the answer to one question: a list ends earlier than it was asked to
-// (RFC 7644 section 3.4.2.4 allows that), except that its first group is always whole.
-const maxListedMembers = 100_000
-
 // full returns complete resources, as far as the projection wants them: all of them, or the first ones if the members of
-// groups are too many.
+// groups are too many (RFC 7644 section 3.4.2.4 allows a shorter page than was asked for).
 func (h *Handler) full(ctx context.Context, r identitystore.Reader, t resourceType, recs []record, p projection) ([]map[string]any, error) {
 	docs := make([]map[string]any, len(recs))
 	for i, rec := range recs {
@@ -206,7 +202,7 @@ func (h *Handler) full(ctx context.Context, r identitystore.Reader, t resourceTy
 			if err != nil {
 				return nil, err
 			}
-			if listed += len(refs); listed > maxListedMembers && i > 0 {
+			if listed += len(refs); listed > h.cfg.Limits.Members && i > 0 {
 				docs = docs[:i]
 				break
 			}
