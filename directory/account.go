@@ -74,7 +74,7 @@ func (d *domain) tryBind(ctx context.Context, b Binder) error {
 		return err
 	}
 	var errs []error
-	for _, s := range servers {
+	for s := range d.inOrder(servers) {
 		if d.client.isClosed() {
 			return ErrClosed
 		}

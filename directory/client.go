@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -155,7 +156,7 @@ func (d *domain) checkout(ctx context.Context) (*conn, error) {
 		return nil, err
 	}
 	var errs []error
-	for _, s := range servers {
+	for s := range d.inOrder(servers) {
 		c, err := s.checkout(ctx)
 		if err == nil {
 			return c, nil
@@ -171,25 +172,42 @@ func (d *domain) checkout(ctx context.Context) (*conn, error) {
 	return nil, errors.Join(errs...)
 }
 
-// candidates returns the servers to try: those that do not rest first, then those that rest, which are better than nothing.
+// candidates returns the servers of the domain in the order of preference.
 func (d *domain) candidates(ctx context.Context) ([]*server, error) {
 	if d.cfg.Discover && len(d.cfg.Servers) == 0 {
 		if err := d.discover(ctx); err != nil {
 			return nil, err
 		}
 	}
-	all := d.list()
-	now := d.client.cfg.Now()
-	var up, resting []*server
-	for _, s := range all {
-		if s.rests(now) {
-			resting = append(resting, s)
-		} else {
-			up = append(up, s)
+	return d.list(), nil
+}
+
+// inOrder yields the servers to try: those that do not rest first, then those that rest, which are better than nothing. A
+// server that has rested long enough is tried by one caller at a time.
+func (d *domain) inOrder(servers []*server) iter.Seq[*server] {
+	return func(yield func(*server) bool) {
+		now := d.client.cfg.Now()
+		var resting []*server
+		for _, s := range servers {
+			switch s.admit(now) {
+			case rests:
+				resting = append(resting, s)
+			case probe:
+				more := yield(s)
+				s.endProbe()
+				if !more {
+					return
+				}
+			default:
+				if !yield(s) {
+					return
+				}
+			}
+		}
+		for _, s := range resting {
+			if !yield(s) {
+				return
+			}
 		}
 	}
-	if len(up) > 0 {
-		return up, nil
-	}
-	return resting, nil
 }

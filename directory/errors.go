@@ -41,6 +41,8 @@ type IncompleteError struct {
 	Reason string // fixed text, perhaps with a result code
 	Got    int    // entries or values read before
 	Err    error  // the cause, if any
+
+	again bool // a fresh start, perhaps at another server, may do better
 }
 
 // Error implements error.
@@ -184,6 +186,15 @@ func Temporary(err error) bool {
 
 // errConnection marks what ended a connection: nothing can be said about the request that was under way.
 var errConnection = errors.New("directory: connection failed")
+
+// startAgain reports whether a fresh start, at another server if there is one, may do better: the connection broke, the server
+// is busy or going down, or it has forgotten where a read in pages stood.
+func startAgain(err error) bool {
+	if ie, ok := errors.AsType[*IncompleteError](err); ok && ie.again {
+		return true
+	}
+	return broken(err)
+}
 
 // broken reports whether err ended the connection, so that a fresh one may do better.
 func broken(err error) bool {

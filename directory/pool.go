@@ -25,6 +25,7 @@ type server struct {
 	idle    []*idleConn // most recently used last
 	rest    time.Duration
 	restEnd time.Time
+	probing bool // one caller finds out whether the server is back; the others go elsewhere meanwhile
 }
 
 type idleConn struct {
@@ -36,10 +37,30 @@ func newServer(d *domain, ep endpoint) *server {
 	return &server{dom: d, ep: ep, slot: make(chan struct{}, d.client.cfg.Limits.MaxConns)}
 }
 
-func (s *server) rests(now time.Time) bool {
+// Answers of admit.
+const (
+	healthy = iota
+	probe   // it has rested long enough: this caller tries it, and says so by endProbe
+	rests
+)
+
+func (s *server) admit(now time.Time) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return now.Before(s.restEnd)
+	switch {
+	case s.rest == 0:
+		return healthy
+	case s.probing || now.Before(s.restEnd):
+		return rests
+	}
+	s.probing = true
+	return probe
+}
+
+func (s *server) endProbe() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.probing = false
 }
 
 func (s *server) noteFailure() {

@@ -184,11 +184,11 @@ func (c *Client) ServerInfo(ctx context.Context, domainName string) (ServerInfo,
 	})
 }
 
-// retry runs f again on a fresh connection when the connection broke.
+// retry runs f again on a fresh connection when that may help.
 func retry[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	for try := 0; ; try++ {
 		v, err := f()
-		if err == nil || try == maxRestarts || !broken(err) || ctx.Err() != nil {
+		if err == nil || try == maxRestarts || !startAgain(err) || ctx.Err() != nil {
 			return v, err
 		}
 	}

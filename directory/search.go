@@ -62,7 +62,7 @@ func (c *Client) Search(ctx context.Context, q Query) iter.Seq2[*Entry, error] {
 			if errors.Is(err, errStop) || err == nil {
 				return
 			}
-			if try == maxRestarts || !broken(err) || ctx.Err() != nil || (given > 0 && !q.Restartable) {
+			if try == maxRestarts || !startAgain(err) || ctx.Err() != nil || (given > 0 && !q.Restartable) {
 				yield(nil, err)
 				return
 			}
@@ -145,7 +145,7 @@ func (c *conn) search(ctx context.Context, q Query, yield func(*Entry, error) bo
 		// a fresh request for every page: go-ldap writes its own cookie into a request, and a second use then ends at once
 		res, err := c.ask(ctx, q, append(c.controls(q), paging), got)
 		if err != nil {
-			return err
+			return c.staleCookie(err, len(cookie) > 0)
 		}
 		next, err := nextCookie(res, q.Base, got)
 		if err != nil {
@@ -263,7 +263,23 @@ func (c *conn) searchError(err error, base string, before, got int) error {
 	if (re.Code == codeNoSuchObject || re.Code == codeAccess) && got == 0 && before == 0 {
 		return re
 	}
-	return &IncompleteError{Base: base, Reason: "result code " + strconv.Itoa(re.Code), Got: got, Err: re}
+	busy := re.Code == codeBusy || re.Code == codeUnavailable
+	if busy { // the next one may go to another server
+		c.server.noteFailure()
+		c.close()
+	}
+	return &IncompleteError{Base: base, Reason: "result code " + strconv.Itoa(re.Code), Got: got, Err: re, again: busy}
+}
+
+// staleCookie marks the refusal of a cookie that the server itself has given: the read starts from its first page.
+func (c *conn) staleCookie(err error, hadCookie bool) error {
+	re, isResult := errors.AsType[*ResultError](err)
+	ie, ok := errors.AsType[*IncompleteError](err)
+	if hadCookie && ok && isResult && (re.Code == codeUnwilling || re.Code == codeCritical) {
+		c.close()
+		ie.again = true
+	}
+	return err
 }
 
 // nextCookie returns where the next page starts. A page without the paging control is an error, not the last page.

@@ -2,9 +2,11 @@ package directory_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -74,6 +76,76 @@ func TestTwoServersAreNotMixed(t *testing.T) {
 	a.RollBack(10)
 	_, _, err = client(a.PlainURL()).Changes(t.Context(), q, cursor)
 	require.ErrorIs(t, err, directory.ErrFullReadNeeded)
+}
+
+// TestBusyServer: a server that is busy or going down is left for the next one, and rests.
+func TestBusyServer(t *testing.T) {
+	t.Parallel()
+	for _, code := range []int{51, 52} {
+		_, a := lab(t, nothing)
+		_, b := lab(t, nothing)
+		searches := 0
+		a.Install(directorytest.Fault{Point: directorytest.AtPage, Code: code, Match: func(directorytest.Event) bool { searches++; return true }})
+		c := connect(t, func(cfg *directory.Config) {
+			cfg.Domains[0].Servers = []string{a.PlainURL(), b.PlainURL()}
+			cfg.Domains[0].InsecurePlain = true
+		}, a)
+		for range 3 {
+			e, err := c.Resolve(t.Context(), `CORP\svc-sync`)
+			require.NoError(t, err)
+			require.Equal(t, b.PlainURL(), e.Server)
+		}
+		require.Equal(t, 1, searches, "asked again while it rests")
+		b.Stop()
+		_, err := c.Resolve(t.Context(), `CORP\svc-sync`)
+		require.ErrorIs(t, err, directory.ErrIncomplete, "nothing but the busy one is left")
+		require.True(t, directory.Temporary(err))
+	}
+}
+
+// TestProbeByOne: when a server has rested long enough, one caller finds out whether it is back; the others do not wait for it.
+func TestProbeByOne(t *testing.T) {
+	t.Parallel()
+	_, dc := lab(t, nothing)
+	var mu sync.Mutex
+	now := time.Date(2026, 11, 22, 1, 0, 0, 0, time.UTC)
+	dead, held := 0, make(chan struct{})
+	entered := make(chan struct{}, 100)
+	c := connect(t, func(cfg *directory.Config) {
+		cfg.Now = func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+		cfg.Domains[0].Servers = []string{"ldaps://dead.corp.example.test", dc.URL()}
+		cfg.Limits.MaxConns, cfg.Limits.DialTimeout = 1, time.Minute
+		cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if !strings.HasPrefix(addr, "dead") {
+				return (&net.Dialer{}).DialContext(ctx, network, addr)
+			}
+			mu.Lock()
+			dead++
+			first := dead == 1
+			mu.Unlock()
+			if !first {
+				entered <- struct{}{}
+				<-held
+			}
+			return nil, errors.New("no route")
+		}
+	}, dc)
+	ask := func() error { _, err := c.Resolve(t.Context(), `CORP\svc-sync`); return err }
+	require.NoError(t, ask()) // the first server fails and rests
+	mu.Lock()
+	now = now.Add(31 * time.Second)
+	mu.Unlock()
+	prober := make(chan error, 1)
+	go func() { prober <- ask() }()
+	<-entered // one caller is at the dead server
+	for range 5 {
+		require.NoError(t, ask(), "answered by the other server meanwhile")
+	}
+	close(held)
+	require.NoError(t, <-prober)
+	mu.Lock()
+	defer mu.Unlock()
+	require.Equal(t, 2, dead)
 }
 
 // TestServerChangesUnderneath: the database is restored while it is read.
