@@ -90,10 +90,21 @@ func (p *Plan) removed() []string {
 			out = append(out, o.Kind+" "+o.Name)
 		}
 	}
+	var rows []PlanMember
+	names := map[string]string{}
 	for _, m := range p.Members {
-		if m.Op == PlanRemove && len(out) < maxExamples {
-			out = append(out, m.User+" in "+m.Group)
+		if m.Op == PlanRemove && len(out)+len(rows) < maxExamples {
+			rows = append(rows, m)
+			names[m.User], names[m.Group] = m.User, m.Group
 		}
+	}
+	for _, d := range p.Decisions { // a person knows names, not keys
+		if _, ok := names[d.Key]; ok && d.Name != "" {
+			names[d.Key] = d.Name
+		}
+	}
+	for _, m := range rows {
+		out = append(out, names[m.User]+" in "+names[m.Group])
 	}
 	return out
 }

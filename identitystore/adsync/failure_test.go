@@ -109,7 +109,11 @@ func TestEmptyScope(t *testing.T) {
 	require.Equal(t, identitystore.Counts{Users: 9, Groups: 1}, w.counts())
 	w, _, _ = crowd(t, 60)
 	w.assign()
-	w.run(adsync.StateHeld)
+	held := w.run(adsync.StateHeld)
+	require.Len(t, held.Findings[0].Examples, 20)
+	for _, x := range held.Findings[0].Examples {
+		require.Regexp(t, `^user\d+@corp\.example\.test in crowd@corp\.example\.test$`, x)
+	}
 	require.Equal(t, 60, w.counts().Memberships)
 }
 
