@@ -21,6 +21,8 @@ type progress struct {
 	began time.Time
 }
 
+var _ adsync.ProgressObserver = (*progress)(nil)
+
 // Stage implements [adsync.Observer].
 func (p *progress) Stage(_ context.Context, _ string, stage adsync.Stage, n int) {
 	p.mu.Lock()
@@ -28,7 +30,7 @@ func (p *progress) Stage(_ context.Context, _ string, stage adsync.Stage, n int)
 	p.stage, p.done, p.total = stage, 0, n
 }
 
-// Progress is called by an engine that can say how much of a stage is done.
+// Progress implements [adsync.ProgressObserver].
 func (p *progress) Progress(_ context.Context, _ string, stage adsync.Stage, done, total int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
