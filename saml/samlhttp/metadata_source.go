@@ -1,6 +1,7 @@
 package samlhttp
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -95,6 +96,7 @@ func metadataClient(cfg MetadataSourceConfig) *http.Client {
 	c := http.Client{Timeout: metadataTimeout}
 	if cfg.Client != nil {
 		c = *cfg.Client
+		c.Timeout = cmp.Or(c.Timeout, metadataTimeout)
 	}
 	c.CheckRedirect = func(r *http.Request, via []*http.Request) error {
 		if len(via) > 3 || (r.URL.Scheme != "https" && !cfg.Options.InsecureAllowHTTP) {

@@ -159,6 +159,72 @@ func TestMetadataSourceRefusesDowngrade(t *testing.T) {
 	}
 }
 
+// TestAttackMetadata has the rows of metadata that is fetched: A174 (roll-back) and A175 (downgrade, size, time).
+func TestAttackMetadata(t *testing.T) {
+	t.Parallel()
+	key, err := samltest.NewECKeyPair("metadata")
+	require.NoError(t, err)
+	now := time.Date(2026, 5, 5, 0, 0, 0, 0, time.UTC)
+	until := now.Add(time.Hour)
+	source := func(t *testing.T, h http.Handler, change func(*samlhttp.MetadataSourceConfig)) *samlhttp.MetadataSource {
+		t.Helper()
+		srv := httptest.NewServer(h)
+		t.Cleanup(srv.Close)
+		cfg := samlhttp.MetadataSourceConfig{
+			URL: srv.URL, Now: func() time.Time { return now }, RefuseOlder: true, Options: saml.MetadataOptions{InsecureAllowHTTP: true, MaxBytes: 1 << 20},
+		}
+		if change != nil {
+			change(&cfg)
+		}
+		s, err := samlhttp.NewMetadataSource(cfg)
+		require.NoError(t, err)
+		return s
+	}
+	t.Run("A174", func(t *testing.T) {
+		t.Parallel()
+		for refuse, want := range map[bool]time.Time{true: until, false: until.Add(-time.Minute)} {
+			d := &document{body: idpDocument(t, key, until), status: http.StatusOK}
+			s := source(t, d, func(c *samlhttp.MetadataSourceConfig) { c.RefuseOlder = refuse })
+			require.NoError(t, s.Refresh(t.Context()))
+			d.set(idpDocument(t, key, until.Add(-time.Minute)), http.StatusOK)
+			require.Equal(t, refuse, s.Refresh(t.Context()) != nil)
+			require.Equal(t, want, s.Status().ValidUntil.UTC())
+			d.set(idpDocument(t, key, until), http.StatusOK)
+			require.NoError(t, s.Refresh(t.Context()), "control: the same again")
+		}
+	})
+	t.Run("A175", func(t *testing.T) {
+		t.Parallel()
+		good := idpDocument(t, key, until)
+		pad := func(n int) []byte { return append(bytes.Clone(good), bytes.Repeat([]byte(" "), n-len(good))...) }
+		require.NoError(t, source(t, &document{body: pad(1 << 20), status: http.StatusOK}, nil).Refresh(t.Context()), "control: as large as may be")
+		require.Error(t, source(t, &document{body: pad(1<<20 + 1), status: http.StatusOK}, nil).Refresh(t.Context()))
+		endless := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				if _, err := w.Write(bytes.Repeat([]byte(" "), 64<<10)); err != nil {
+					return
+				}
+			}
+		})
+		require.Error(t, source(t, endless, nil).Refresh(t.Context()))
+		silent := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = w.Write(good[:100])
+			w.(http.Flusher).Flush() //nolint:forcetypeassert // a test server flushes
+			<-r.Context().Done()
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		require.ErrorIs(t, source(t, silent, nil).Refresh(ctx), context.DeadlineExceeded)
+		plain := httptest.NewServer(&document{body: good, status: http.StatusOK})
+		t.Cleanup(plain.Close)
+		secure := httptest.NewTLSServer(http.RedirectHandler(plain.URL, http.StatusFound))
+		t.Cleanup(secure.Close)
+		s, err := samlhttp.NewMetadataSource(samlhttp.MetadataSourceConfig{URL: secure.URL, Client: secure.Client()})
+		require.NoError(t, err)
+		require.ErrorContains(t, s.Refresh(t.Context()), "redirect refused")
+	})
+}
+
 func TestMetadataSourceFromFile(t *testing.T) {
 	t.Parallel()
 	lab := start(t, samltest.Config{})
