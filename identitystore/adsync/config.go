@@ -30,6 +30,9 @@ type Config struct {
 	MaxReadAge time.Duration // a snapshot older than this is not applied; 0 means one hour
 	// DisableUnscopedAfter disables users who left the scope so long ago, as AWS documents for 28 days; 0 means never.
 	DisableUnscopedAfter time.Duration
+	// ApplySafePart applies what a held plan adds and changes, and nothing of what it takes away; the run still ends as held.
+	// By default nothing of a held plan is applied.
+	ApplySafePart bool
 	// FullEvery is how often [Engine.RunChanges] reads everything, whatever else: once in so many runs. 0 means 24.
 	FullEvery int
 	// Scope tells the scope as it is now. It is asked again before a plan is applied: when it names others by then, the run

@@ -134,7 +134,25 @@ func (e *Engine) full(ctx context.Context, r *run, approve string) error {
 			r.next.expires[o.GUID] = o.Expires
 		}
 	}
-	return e.settle(ctx, r, approve, snap.ReadAt, func() error { return e.PlanSnapshot(ctx, snap, r.res) })
+	err = e.settle(ctx, r, approve, snap.ReadAt, func() error { return e.PlanSnapshot(ctx, snap, r.res) })
+	if e.cfg.ApplySafePart && errors.Is(err, identitystore.ErrHeld) {
+		if serr := e.safePart(ctx, r, snap); serr != nil {
+			return errors.Join(err, serr)
+		}
+	}
+	return err
+}
+
+// safePart applies a plan that takes nothing away. There is no mark to go on from: the next run reads everything.
+func (e *Engine) safePart(ctx context.Context, r *run, snap *Snapshot) error {
+	safe := &run{scope: r.scope, lease: r.lease, res: &Result{Run: r.res.Run}}
+	err := e.settle(ctx, safe, "", snap.ReadAt, func() error {
+		return e.cfg.Service.View(ctx, func(rd identitystore.Reader) error { return e.planSnapshot(ctx, rd, snap, safe.res, true) })
+	})
+	if errors.Is(err, identitystore.ErrHeld) {
+		return nil // for another reason than what it takes away
+	}
+	return err
 }
 
 // settle plans and applies; again when a sign-in came between.
@@ -197,7 +215,7 @@ func (e *Engine) changes(ctx context.Context, r *run, approve string) error {
 		return err
 	}
 	r.next = memory{mark: delta.Mark, since: last.Since + 1}
-	return e.settle(ctx, r, approve, readAt, func() error {
+	err = e.settle(ctx, r, approve, readAt, func() error {
 		return e.cfg.Service.View(ctx, func(rd identitystore.Reader) error {
 			e.cfg.Observer.Stage(ctx, r.res.Run, StagePlan, len(delta.Objects)+len(delta.Members))
 			t := e.newTracer(rd, r.scope, last, delta)
@@ -210,6 +228,10 @@ func (e *Engine) changes(ctx context.Context, r *run, approve string) error {
 			return nil
 		})
 	})
+	if e.cfg.ApplySafePart && errors.Is(err, identitystore.ErrHeld) {
+		return ErrFullRead
+	}
+	return err
 }
 
 // startingPoint returns the state of the last run, if changes can be added to it.
@@ -272,23 +294,28 @@ func (e *Engine) read(ctx context.Context, scope Scope, run string) (*Snapshot, 
 
 // PlanSnapshot plans against a snapshot that was read, or recorded, earlier, and fills in the result. Nothing is written.
 func (e *Engine) PlanSnapshot(ctx context.Context, snap *Snapshot, res *Result) error {
-	return e.cfg.Service.View(ctx, func(r identitystore.Reader) error {
-		st, err := load(ctx, r, e.cfg.Source)
-		if err != nil {
+	return e.cfg.Service.View(ctx, func(r identitystore.Reader) error { return e.planSnapshot(ctx, r, snap, res, false) })
+}
+
+func (e *Engine) planSnapshot(ctx context.Context, r identitystore.Reader, snap *Snapshot, res *Result, keep bool) error {
+	st, err := load(ctx, r, e.cfg.Source)
+	if err != nil {
+		return err
+	}
+	var presence map[string]Presence // of what is kept, nobody needs to know whether it is there
+	if !keep {
+		if presence, err = e.prove(ctx, st, snap, res.Run); err != nil {
 			return err
 		}
-		presence, err := e.prove(ctx, st, snap, res.Run)
-		if err != nil {
-			return err
-		}
-		e.cfg.Observer.Stage(ctx, res.Run, StagePlan, len(snap.Objects))
-		plan, err := makePlan(ctx, &e.cfg, r, st, snap, presence)
-		if err != nil {
-			return err
-		}
-		e.judge(plan, st.held, res)
-		return nil
-	})
+	}
+	e.cfg.Observer.Stage(ctx, res.Run, StagePlan, len(snap.Objects))
+	p := newPlanner(&e.cfg, st, snap, presence)
+	p.keep = keep
+	if err := p.make(ctx, r); err != nil {
+		return err
+	}
+	e.judge(p.plan, st.held, res)
+	return nil
 }
 
 // judge lets the guard look at a plan.

@@ -178,6 +178,48 @@ func TestScenarioD08GuardHoldsBeforeTheFirstDelete(t *testing.T) {
 	w.run(adsync.StateApplied)
 }
 
+// TestScenarioD08TheSafePart: by option, what a held plan adds and changes is applied, and nothing of what it takes away.
+func TestScenarioD08TheSafePart(t *testing.T) {
+	t.Parallel()
+	w, group, users := crowd(t, 60)
+	log := newChangeLog(w.forest, 8)
+	w.cfg.From, w.cfg.ApplySafePart = log, true
+	w.run(adsync.StateUnchanged)
+	for _, u := range users[:13] {
+		w.remove(u)
+	}
+	for _, u := range users[13:16] {
+		w.take(group, u)
+	}
+	w.objects[users[20]].Attributes["name"] = "Changed"
+	w.objects[users[21]].Disabled = true
+	sub, late := w.group("sub"), w.user("late")
+	heir := w.user("heir") // takes the name of somebody who is only to be removed
+	w.objects[heir].Name = "user0003@corp.example.test"
+	w.put(sub, late)
+	w.put(group, sub, heir)
+	for name, run := range map[string]func(context.Context, adsync.Scope, string) (adsync.Result, error){"full": w.engine().Run, "incremental": w.engine().RunChanges} {
+		res, err := run(t.Context(), w.scope, "")
+		require.ErrorIs(t, err, identitystore.ErrHeld, name)
+		require.Equal(t, adsync.StateHeld, res.State, name)
+		require.Equal(t, 29, res.Counts.Removals(), name)
+		require.Equal(t, "Changed", w.record(users[20]).DisplayName, name)
+		require.False(t, w.record(users[21]).Enabled(), name)
+		require.Equal(t, []string{"crowd:2", "sub"}, w.groupsOf(late), name)
+		for _, u := range users[:16] {
+			require.Equal(t, []string{"crowd"}, w.groupsOf(u), name)
+		}
+		require.Nil(t, w.record(heir), name)
+	}
+	held, err := w.engine().Plan(t.Context(), w.scope)
+	require.NoError(t, err)
+	_, err = w.engine().Run(t.Context(), w.scope, held.PlanHash)
+	require.NoError(t, err)
+	require.Equal(t, identitystore.StateTombstone, w.record(users[0]).Link.State)
+	require.Equal(t, []string{"crowd"}, w.groupsOf(heir))
+	w.run(adsync.StateUnchanged)
+}
+
 func TestScenarioD09ApprovalIsForOnePlan(t *testing.T) {
 	t.Parallel()
 	w, _, users := crowd(t, 30)

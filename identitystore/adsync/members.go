@@ -45,6 +45,12 @@ func (p *planner) edgeChanges(have map[Edge]bool) {
 // freeze marks the groups that gain members and lose none: those that were not read completely, all groups above them,
 // and all groups below these. Who is missing from one of them may be reached through the part that was not read.
 func (p *planner) freeze(edges []Edge, have map[Edge]bool) {
+	if p.keep {
+		for guid := range p.stored.groups {
+			p.frozen[guid] = true
+		}
+		return
+	}
 	var queue []string
 	for _, w := range p.wishes {
 		if w.object.Kind == KindGroup && w.object.Incomplete {

@@ -36,6 +36,7 @@ type planner struct {
 	nest    *nesting
 	frozen  map[string]bool   // groups that keep the members they have
 	objects map[string]int    // position in snap.Objects
+	keep    bool              // take nothing away
 	moved   map[string]string // former objectGUID of records that get another one
 }
 
@@ -55,10 +56,9 @@ func newPlanner(cfg *Config, st *stored, snap *Snapshot, presence map[string]Pre
 	return p
 }
 
-// makePlan compares. presence answers for stored objects that were not read.
-func makePlan(ctx context.Context, cfg *Config, r identitystore.Reader, st *stored, snap *Snapshot, presence map[string]Presence) (*identitystore.Plan, error) {
-	p := newPlanner(cfg, st, snap, presence)
-	for _, x := range snap.Principals {
+// make compares.
+func (p *planner) make(ctx context.Context, r identitystore.Reader) error {
+	for _, x := range p.snap.Principals {
 		p.plan.Principals = append(p.plan.Principals, identitystore.PlanPrincipal{Kind: string(x.Kind), Text: x.Text, Key: x.GUID})
 	}
 	p.relink()
@@ -67,17 +67,17 @@ func makePlan(ctx context.Context, cfg *Config, r identitystore.Reader, st *stor
 	p.resolveUnique()
 	p.objectChanges()
 	p.missing()
-	edges, err := st.edges(ctx, r)
+	edges, err := p.stored.edges(ctx, r)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	p.edgeChanges(edges)
 	if err := p.memberChanges(ctx, r); err != nil {
-		return nil, err
+		return err
 	}
 	p.plan.FoundNone = p.foundNone()
 	p.plan.Sort()
-	return p.plan, nil
+	return nil
 }
 
 // wish says what each object of the snapshot shall become. An object that paging showed twice counts once.
