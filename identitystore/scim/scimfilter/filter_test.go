@@ -15,6 +15,7 @@ func schema() *scimfilter.Schema {
 	return &scimfilter.Schema{ID: "urn:ietf:params:scim:schemas:core:2.0:User", Attributes: []scimfilter.Attribute{
 		s("userName", scimfilter.String), s("active", scimfilter.Boolean), s("age", scimfilter.Integer), s("born", scimfilter.DateTime),
 		{Name: "code", Type: scimfilter.String, CaseExact: true},
+		{Name: "parts", Type: scimfilter.Complex, SubAttributes: []scimfilter.Attribute{s("name", scimfilter.String)}},
 		{Name: "emails", Type: scimfilter.Complex, MultiValued: true, SubAttributes: []scimfilter.Attribute{s("value", scimfilter.String), s("type", scimfilter.String)}},
 	}, Extensions: []*scimfilter.Schema{{ID: "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User", Attributes: []scimfilter.Attribute{s("department", scimfilter.String)}}}}
 }
@@ -36,6 +37,9 @@ func TestEval(t *testing.T) {
 		`code eq "aB"`:                                    true,
 		`active eq true and not (age lt 42)`:              true,
 		`age gt 41.5`:                                     true,
+		`age gt 1e-400`:                                   true,
+		`age lt 1e400`:                                    true,
+		`age lt 1` + strings.Repeat("0", 70):              false, // longer than a number needs to be
 		`born eq "2019-12-31T23:00:00Z"`:                  true,
 		`born lt "2019-12-31T23:00:00Z"`:                  false,
 		`emails.type eq "home" and emails.value eq "x@a"`: true,
@@ -64,13 +68,21 @@ func TestRefused(t *testing.T) {
 		"", " ", "userName", "userName eq", `userName eq "a`, `userName xx "a"`, `(active eq true`, `active eq true)`, `active gt true`, `active co true`,
 		`userName eq "a" and`, `userName eq "a" "b"`, `emails[type eq "x"`, `userName eq bare`, `userName eq {}`, `userName eq "\x"`, "userName eq \"\xff\"",
 		strings.Repeat("(", 100) + "a pr" + strings.Repeat(")", 100), strings.Repeat("a pr and ", 64) + "a pr", `a eq "` + strings.Repeat("x", 5000) + `"`,
-		`not active eq true`, `a.b.c eq 1`, `1a eq 1`, `userName eq 01`, strings.Repeat("(", 1<<20),
+		`not active eq true`, `age co 5`, `age sw true`, `userName eq "a"or a pr`, `userName eq"a"`, `foo:bar eq 1`, `urn: eq 1`, `urn::a eq 1`, `ur:a eq 1`, `userName` + "\t" + `eq 1`, `a.b.c eq 1`, `1a eq 1`, `userName eq 01`, strings.Repeat("(", 1<<20),
 	} {
 		_, err := scimfilter.Parse(filter)
 		require.ErrorIs(t, err, scimfilter.ErrRefused, "%.40q", filter)
 	}
-	for _, filter := range []string{`unknown eq 1`, `emails.nope pr`, `active eq "maybe"`, `born gt "yesterday"`, `emails[nope eq 1]`, `age eq "x"`, `password eq "x"`} {
+	for _, filter := range []string{
+		`unknown eq 1`, `emails.nope pr`, `active eq "maybe"`, `born gt "yesterday"`, `emails[nope eq 1]`, `age eq "x"`, `password eq "x"`, `phones[type eq "x"]`, `parts eq "x"`, `parts.code gt 1`, `not (unknown pr)`, `active eq true or unknown pr`, `unknown pr and active eq true`,
+		`urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:userName pr`, `urn:nobody:userName pr`,
+	} {
 		e, err := scimfilter.Parse(filter)
+		require.NoError(t, err, filter)
+		require.ErrorIs(t, scimfilter.Check(e, schema()), scimfilter.ErrRefused, filter)
+	}
+	for _, filter := range []string{`active eq TRUE`, `born eq 2020-01-01T00:00:00Z`, `age eq old`} { // words without quotes are for text only
+		e, err := scimfilter.ParseTolerant(filter)
 		require.NoError(t, err, filter)
 		require.ErrorIs(t, scimfilter.Check(e, schema()), scimfilter.ErrRefused, filter)
 	}
@@ -123,6 +135,65 @@ func TestBehindBrackets(t *testing.T) {
 		require.NoError(t, err, filter)
 		require.ErrorIs(t, scimfilter.Check(e, schema()), scimfilter.ErrRefused, filter)
 	}
+}
+
+func TestPaths(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]scimfilter.Path{
+		"userName":                   {Attr: "userName"},
+		"name.givenName":             {Attr: "name", Sub: "givenName"},
+		"urn:a:b:2.0:User:name.x":    {URN: "urn:a:b:2.0:User", Attr: "name", Sub: "x"},
+		"members[value eq \"x\"]":    {Attr: "members", Filter: &scimfilter.Compare{Path: scimfilter.Path{Attr: "value"}, Op: "eq", Value: "x"}},
+		"URN:a:emails[type pr].$ref": {URN: "URN:a", Attr: "emails", Filter: &scimfilter.Present{Path: scimfilter.Path{Attr: "type"}}, Sub: "$ref"},
+	} {
+		p, err := scimfilter.ParsePath(text, false)
+		require.NoError(t, err, text)
+		require.Equal(t, want, p)
+		require.Equal(t, text, p.String())
+	}
+	for text, kind := range map[string]string{
+		"": "invalidPath", " ": "invalidPath", "a b": "invalidPath", "a.": "invalidPath", ".a": "invalidPath", "a..b": "invalidPath", "a.b.c": "invalidPath", "1a": "invalidPath",
+		"a.b[c eq 1]": "invalidPath", "a[b eq 1": "invalidPath", "a[b eq 1]c": "invalidPath", "a[b eq 1].c.d": "invalidPath", "a[b eq 1][c eq 1]": "invalidPath", "a[b eq 1].": "invalidPath", "a]": "invalidPath",
+		strings.Repeat("a", 5000): "invalidPath", "a\xff": "invalidPath", "foo:a": "invalidPath", "urn:a:": "invalidPath", "urn:": "invalidPath",
+		"a[": "invalidFilter", "a[]": "invalidFilter", "a[b]": "invalidFilter", "a[b eq c]": "invalidFilter", "a[b[c eq 1]]": "invalidFilter", "a[" + strings.Repeat("(", 100) + "b pr": "invalidFilter",
+	} {
+		p, err := scimfilter.ParsePath(text, false)
+		var e *scimfilter.Error
+		require.ErrorAs(t, err, &e, text)
+		require.Equal(t, kind, e.Type, "%.50q", text)
+		require.Equal(t, scimfilter.Path{}, p)
+	}
+	p, err := scimfilter.ParsePath(`members[value eq 123abc]`, true)
+	require.NoError(t, err)
+	require.Equal(t, `members[value eq "123abc"]`, p.String())
+}
+
+func TestEqualities(t *testing.T) {
+	t.Parallel()
+	for filter, want := range map[string]int{
+		`a eq 1`: 1, `a eq 1 and b eq 2 and c eq 3`: 3, `(a eq 1 and b eq 2) and c eq 3`: 3, `a ne 1`: -1, `a eq 1 and b ne 2`: -1, `a eq 1 or b eq 2`: -1, `a pr`: -1, `not (a eq 1)`: -1,
+		`a[b eq 1]`: -1,
+	} {
+		e, err := scimfilter.Parse(filter)
+		require.NoError(t, err, filter)
+		list, ok := scimfilter.Equalities(e)
+		require.Equal(t, want >= 0, ok, filter)
+		if ok {
+			require.Len(t, list, want, filter)
+		}
+	}
+	doc := map[string]any{"Name": 1, "NAME": 2}
+	for range 20 {
+		v, key := scimfilter.Member(doc, "name")
+		require.Equal(t, 2, v)
+		require.Equal(t, "NAME", key)
+	}
+	v, key := scimfilter.Member(doc, "Name")
+	require.Equal(t, 1, v)
+	require.Equal(t, "Name", key)
+	v, key = scimfilter.Member(doc, "none")
+	require.Nil(t, v)
+	require.Equal(t, "none", key)
 }
 
 func FuzzParse(f *testing.F) {

@@ -1,6 +1,7 @@
 package scimpatch
 
 import (
+	"encoding/json"
 	"maps"
 	"reflect"
 	"slices"
@@ -51,7 +52,10 @@ type applier struct {
 
 // maxWork bounds what one request compares: bytes of elements times the conditions that are held against them. It is
 // about a second, and far from what clients ask.
-const maxWork = 64 << 20
+const (
+	maxWork    = 64 << 20
+	comparison = 64 // of two elements
+)
 
 // spend refuses requests whose comparisons would take long: many elements against many, or against many conditions.
 func (a *applier) spend(n int) error {
@@ -205,14 +209,13 @@ func (t *target) set() error {
 	if !isList && v != nil {
 		add = []any{v}
 	}
-	list, err = t.extend(list, add)
-	t.put(list)
-	return err
+	t.put(t.extend(list, add))
+	return nil
 }
 
 // extend appends the elements that are not there yet: members are the same with the same value, others with all they
 // have.
-func (t *target) extend(list, add []any) ([]any, error) {
+func (t *target) extend(list, add []any) []any {
 	if strings.EqualFold(t.step.attr.Name, "members") {
 		have := map[any]bool{}
 		for _, e := range list {
@@ -224,18 +227,32 @@ func (t *target) extend(list, add []any) ([]any, error) {
 				list = append(list, e)
 			}
 		}
-		return list, nil
+		return list
+	}
+	known := map[string]bool{}
+	if len(add) > 1 {
+		for _, e := range list {
+			known[text(e)] = true
+		}
 	}
 	for _, e := range add {
-		if err := t.spend(len(list) * 16); err != nil {
-			return nil, err
+		if len(add) > 1 && known[text(e)] || len(add) == 1 && contains(list, e) {
+			continue
 		}
-		if !contains(list, e) {
-			list = append(list, e)
-			onePrimary(list, len(list)-1)
-		}
+		known[text(e)] = true
+		list = append(list, e)
+		onePrimary(list, len(list)-1)
 	}
-	return list, nil
+	return list
+}
+
+// text returns decoded JSON as JSON, in one form for equal values.
+func text(v any) string {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic("scimpatch: decoded JSON cannot be encoded: " + err.Error())
+	}
+	return string(raw)
 }
 
 func memberValue(e any) any {
@@ -293,7 +310,7 @@ func (t *target) remove() error {
 		t.put(slices.DeleteFunc(t.list(), func(e any) bool { v := memberValue(e); return v != nil && names[v] }))
 		return nil
 	}
-	if err := t.spend(len(gone) * len(t.list()) * 16); err != nil {
+	if err := t.spend(len(gone) * len(t.list()) * comparison); err != nil {
 		return err
 	}
 	t.put(slices.DeleteFunc(t.list(), func(e any) bool {

@@ -60,28 +60,13 @@ func Parse(body []byte, mode Mode) ([]Operation, error) {
 	if err := distinctNames(doc); err != nil {
 		return nil, err
 	}
-	var list []json.RawMessage
-	named := false
-	for k, v := range doc {
-		switch {
-		case strings.EqualFold(k, "Operations"):
-			if json.Unmarshal(v, &list) != nil {
-				return nil, refuse(invalidSyntax, "Operations is no list")
-			}
-		case strings.EqualFold(k, "schemas"):
-			var urns []string
-			if json.Unmarshal(v, &urns) != nil {
-				return nil, refuse(invalidSyntax, "schemas is no list of text")
-			}
-			for _, u := range urns {
-				named = named || strings.EqualFold(u, URN)
-			}
-		}
-	}
-	if mode == Strict && !named {
+	list, named, err := message(doc)
+	switch {
+	case err != nil:
+		return nil, err
+	case mode == Strict && !named:
 		return nil, refuse(invalidSyntax, "schemas does not name the PatchOp message")
-	}
-	if len(list) == 0 {
+	case len(list) == 0:
 		return nil, refuse(invalidSyntax, "Operations is missing or empty")
 	}
 	out := make([]Operation, len(list))
@@ -93,6 +78,27 @@ func Parse(body []byte, mode Mode) ([]Operation, error) {
 		out[i] = op
 	}
 	return out, nil
+}
+
+// message returns the operations, and whether schemas names the message.
+func message(doc map[string]json.RawMessage) (list []json.RawMessage, named bool, err error) {
+	for k, v := range doc {
+		switch {
+		case strings.EqualFold(k, "Operations"):
+			if json.Unmarshal(v, &list) != nil {
+				return nil, false, refuse(invalidSyntax, "Operations is no list")
+			}
+		case strings.EqualFold(k, "schemas"):
+			var urns []string
+			if json.Unmarshal(v, &urns) != nil {
+				return nil, false, refuse(invalidSyntax, "schemas is no list of text")
+			}
+			for _, u := range urns {
+				named = named || strings.EqualFold(u, URN)
+			}
+		}
+	}
+	return list, named, nil
 }
 
 func parseOperation(raw json.RawMessage) (Operation, error) {
