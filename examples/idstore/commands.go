@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/adfedkit/adfedkit/identitystore"
 	"github.com/adfedkit/adfedkit/identitystore/csvimport"
@@ -98,7 +101,7 @@ func (a *app) importFile(ctx context.Context, kind, name string) (int, error) {
 		return 0, err
 	}
 	for _, e := range im.Errors {
-		_, _ = fmt.Fprintf(a.stderr, "%s: row %d: %s %s\n", name, e.Row, e.Column, e.Message)
+		_, _ = fmt.Fprintf(a.stderr, "%s: row %d: %s\n", name, e.Row, strings.TrimSpace(printable(e.Column)+" "+e.Message))
 	}
 	for _, finding := range rep.Findings {
 		_, _ = fmt.Fprintf(a.stderr, "idstore: guard: %s\n", finding)
@@ -113,6 +116,14 @@ func (a *app) importFile(ctx context.Context, kind, name string) (int, error) {
 		return exitRefused, nil
 	}
 	return exitDone, nil
+}
+
+// printable quotes a text of the file that a terminal would take for commands.
+func printable(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(s)
+	}
+	return s
 }
 
 // writeRetry writes the bad rows, when asked to.

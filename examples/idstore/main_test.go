@@ -110,6 +110,28 @@ func TestHeld(t *testing.T) {
 	require.Equal(t, "applied", approved.State)
 }
 
+// TestNoTerminalCommands: what a file holds is not sent to the terminal as it is.
+func TestNoTerminalCommands(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	var stdout, stderr bytes.Buffer
+	file := s.file("first_name,last_name,email,\x1b[2J\nA,B,a@b,x\n")
+	require.Equal(t, 1, run(t.Context(), []string{"-db", s.db, "import", "users", file}, nil, &stdout, &stderr))
+	require.NotContains(t, stdout.String()+stderr.String(), "\x1b")
+	require.Contains(t, stderr.String(), `row 1: "\x1b[2J" is no known column`)
+}
+
+// TestMirrorOfNothing: a header alone removes nobody without approval.
+func TestMirrorOfNothing(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	s.run(0, nil, "import", "users", s.file(people))
+	var held report
+	s.run(1, &held, "import", "users", s.file("first_name,last_name,email\n"), "-mode", "mirror")
+	require.Equal(t, "held", held.State)
+	require.Equal(t, 2, held.Users.Remove)
+}
+
 func TestByHand(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)

@@ -49,7 +49,7 @@ func errorsOf(im *csvimport.Import) []string {
 
 const header = "UserName,GivenName,FamilyName,DisplayName,Email"
 
-func TestUsersFile(t *testing.T) {
+func TestP07UsersFile(t *testing.T) {
 	t.Parallel()
 	svc := newStore(t)
 	text := header + ",ExternalId,Active,Title,Department,Manager,name.middleName\n" +

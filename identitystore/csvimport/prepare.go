@@ -18,6 +18,7 @@ type Import struct {
 
 	table *Table
 	bad   map[int]bool // rows with errors
+	noted map[cell]bool
 	users []*userRow
 	group []*groupRow
 	edges []edgeChange
@@ -49,6 +50,12 @@ type edgeChange struct {
 	group, user string
 }
 
+// cell is where an error stands, and which.
+type cell struct {
+	row          int
+	column, code string
+}
+
 // builder holds a table against a reader.
 type builder struct {
 	*Import
@@ -72,7 +79,7 @@ func Prepare(ctx context.Context, svc *identitystore.Service, t *Table) (*Import
 }
 
 func prepare(ctx context.Context, r identitystore.Reader, svc *identitystore.Service, t *Table) (*Import, error) {
-	im := &Import{table: t, bad: map[int]bool{}, Plan: &identitystore.Plan{Tenant: svc.Tenant(), Source: t.options.Source}}
+	im := &Import{table: t, bad: map[int]bool{}, noted: map[cell]bool{}, Plan: &identitystore.Plan{Tenant: svc.Tenant(), Source: t.options.Source}}
 	b := &builder{Import: im, ctx: ctx, r: r, limits: svc.Limits(), names: map[string]*identitystore.Group{}, made: map[string]string{}}
 	counts, err := r.Counts(ctx)
 	if err != nil {
@@ -81,7 +88,7 @@ func prepare(ctx context.Context, r identitystore.Reader, svc *identitystore.Ser
 	im.Holdings = identitystore.Holdings{Users: counts.Users, Groups: counts.Groups, Memberships: counts.Memberships}
 	im.Errors = slices.Clone(t.errors)
 	for _, e := range t.errors {
-		if e.Code == CodeFieldCount {
+		if e.ofRow() {
 			im.bad[e.Row] = true
 		}
 	}
@@ -102,6 +109,8 @@ func prepare(ctx context.Context, r identitystore.Reader, svc *identitystore.Ser
 	}
 	im.sortErrors()
 	im.Plan.Sort()
+	// An empty file in mirror mode would remove everything: the guard holds that, however little it is.
+	im.Plan.FoundNone = len(t.records) == 0 && im.Plan.Counts().Removals() > 0
 	return im, nil
 }
 
@@ -111,9 +120,14 @@ func (im *Import) sortErrors() {
 	})
 }
 
-// usable reports whether the file as such can be read: only rows of the wrong length do not spoil it.
+// usable reports whether the file as such can be read: rows of the wrong length, or with a text that is not UTF-8, do
+// not spoil it.
 func (t *Table) usable() bool {
-	return !slices.ContainsFunc(t.errors, func(e RowError) bool { return e.Code != CodeFieldCount })
+	return !slices.ContainsFunc(t.errors, func(e RowError) bool { return !e.ofRow() })
+}
+
+func (e *RowError) ofRow() bool {
+	return e.Code == CodeFieldCount || e.Code == CodeNotUTF8 && e.Row > 1
 }
 
 // Usable reports whether rows can be applied at all: the header is right and the text could be read to its end.
@@ -121,10 +135,10 @@ func (im *Import) Usable() bool { return im.table.usable() }
 
 // fail notes an error, once for each cell and code.
 func (b *builder) fail(l line, column, code, message string) {
-	if b.bad[l.row] && slices.ContainsFunc(b.Errors, func(e RowError) bool { return e.Row == l.row && e.Column == column && e.Code == code }) {
-		return
+	if at := (cell{l.row, column, code}); !b.noted[at] {
+		b.noted[at] = true
+		b.Errors = append(b.Errors, RowError{l.row, l.line, column, code, message})
 	}
-	b.Errors = append(b.Errors, RowError{l.row, l.line, column, code, message})
 	b.bad[l.row] = true
 }
 
@@ -180,6 +194,24 @@ func (b *builder) requireCells(l line) bool {
 	return good
 }
 
+// tooMany reports whether the file has more rows than the store may have records, and notes the first of them: there is
+// no use in looking each of them up.
+func (b *builder) tooMany(limit int) bool {
+	if limit == 0 || len(b.table.records) <= limit {
+		return false
+	}
+	r := b.table.records[limit]
+	b.fail(line{record: r}, "", CodeTooMany, "one record more than the store may hold")
+	return true
+}
+
+// tooManyNew does the same for the records that the file adds to those of the store.
+func (b *builder) tooManyNew(held, limit int, adds []line) {
+	if limit > 0 && held+len(adds) > limit && b.table.options.Mode != Mirror {
+		b.fail(adds[max(limit-held, 0)], "", CodeTooMany, "one record more than the store may hold")
+	}
+}
+
 // findGroup returns a group by name; nil when there is none.
 func (b *builder) findGroup(name string) (*identitystore.Group, error) {
 	key := identitystore.FoldName(name)
@@ -201,6 +233,9 @@ func owned(l *identitystore.Link) bool {
 }
 
 func (b *builder) groupsFile() error {
+	if b.tooMany(b.limits.Groups) {
+		return nil
+	}
 	seen := map[string]bool{}
 	for _, l := range b.table.lines() {
 		if !b.requireCells(l) {
@@ -230,8 +265,15 @@ func (b *builder) groupsFile() error {
 		}
 		b.planGroup(row)
 	}
+	var adds []line
+	for _, row := range b.group {
+		if row.old == nil && !b.bad[row.line.row] {
+			adds = append(adds, row.line)
+		}
+	}
+	b.tooManyNew(b.Holdings.Groups, b.limits.Groups, adds)
 	b.group = slices.DeleteFunc(b.group, func(r *groupRow) bool { return b.bad[r.line.row] })
-	if b.table.options.Mode == Mirror {
+	if b.mirrors() {
 		return b.goneGroups(seen)
 	}
 	return nil
@@ -401,10 +443,16 @@ func (b *builder) membershipsFile() error {
 			b.fail(l, colUserName, CodeExists, "is a member already")
 		}
 	}
-	if b.table.options.Mode != Mirror {
+	if !b.mirrors() {
 		return nil
 	}
 	return b.goneEdges(wanted)
+}
+
+// mirrors reports whether what the file does not have is to be removed. A row that could not be read may name anybody:
+// then nothing is.
+func (b *builder) mirrors() bool {
+	return b.table.options.Mode == Mirror && len(b.table.errors) == 0
 }
 
 func (b *builder) directVias(group, user identitystore.Key) ([]identitystore.Via, error) {

@@ -15,6 +15,8 @@ type Limits struct {
 	Row     int   // bytes; default 1 MiB
 	File    int64 // bytes; default 256 MiB
 	Columns int   // default 200
+	Rows    int   // default 2,000,000
+	Errors  int   // bad rows; behind the last one nothing is looked at; default 100,000
 }
 
 func (l Limits) withDefaults() Limits {
@@ -30,6 +32,12 @@ func (l Limits) withDefaults() Limits {
 	if l.Columns == 0 {
 		l.Columns = 200
 	}
+	if l.Rows == 0 {
+		l.Rows = 2_000_000
+	}
+	if l.Errors == 0 {
+		l.Errors = 100_000
+	}
 	return l
 }
 
@@ -37,7 +45,7 @@ func (l Limits) withDefaults() Limits {
 type RowError struct {
 	Row     int    `json:"row"`
 	Line    int    `json:"line,omitempty"`
-	Column  string `json:"column,omitempty"`
+	Column  string `json:"column"` // "" is the row as a whole
 	Code    string `json:"code"`
 	Message string `json:"message"`
 }
@@ -68,12 +76,14 @@ const (
 	CodeUnknownGroup    = "unknown_group"
 	CodeUnknownUser     = "unknown_user"
 	CodeUnknownManager  = "unknown_manager"
+	CodeTooMany         = "too_many" // bad rows, or records for the store
 )
 
 // record is one row of the file.
 type record struct {
 	row, line int
 	cells     []string
+	fault     *RowError // of the text; the next row can be read all the same
 }
 
 // scanner reads RFC 4180 with limits and exact positions.
@@ -83,6 +93,7 @@ type scanner struct {
 	delimiter int
 	offset    int64
 	line, row int
+	fault     *RowError // of the row that is being read
 }
 
 // detect returns the delimiter that the header has most of, outside quotes.
@@ -111,11 +122,20 @@ func detect(head []byte) byte {
 
 const bom = "\xef\xbb\xbf"
 
+// utf16 reports whether a text begins as UTF-16 does: with its mark, or with a letter and a zero in some order.
+func utf16(head string) bool {
+	return strings.HasPrefix(head, "\xff\xfe") || strings.HasPrefix(head, "\xfe\xff") || len(head) > 1 && (head[0] == 0) != (head[1] == 0)
+}
+
 func newScanner(r io.Reader, delimiter rune, limits Limits) (*scanner, error) {
 	s := &scanner{in: bufio.NewReaderSize(r, 64<<10), limits: limits, line: 1}
 	head, err := s.in.Peek(32 << 10)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
 		return nil, err
+	}
+	if utf16(string(head)) {
+		s.row = 1
+		return s, s.fail(CodeNotUTF8, "the file is UTF-16: save it as UTF-8")
 	}
 	if strings.HasPrefix(string(head), bom) {
 		head = head[len(bom):]
@@ -152,7 +172,9 @@ func (s *scanner) next() (record, error) {
 			s.row--
 			continue
 		}
-		return record{s.row, start, cells}, nil
+		rec := record{s.row, start, cells, s.fault}
+		s.fault = nil
+		return rec, nil
 	}
 }
 
@@ -275,8 +297,8 @@ func (s *scanner) lineEnd(c int) error {
 }
 
 func (s *scanner) add(cells []string, f field) ([]string, error) {
-	if !utf8.Valid(f.text) {
-		return nil, s.fail(CodeNotUTF8, "the text that ends at byte %d is not UTF-8", s.offset)
+	if s.fault == nil && !utf8.Valid(f.text) {
+		s.fault = s.fail(CodeNotUTF8, "the text that ends at byte %d is not UTF-8", s.offset)
 	}
 	if len(cells) >= s.limits.Columns {
 		return nil, s.fail(CodeTooLarge, "the row has more than %d columns", s.limits.Columns)

@@ -72,29 +72,48 @@ func Read(r io.Reader, kind Kind, o Options) (*Table, error) {
 		o.Source = "csv"
 	}
 	o.Limits = o.Limits.withDefaults()
-	s, err := newScanner(r, o.Delimiter, o.Limits)
-	if err != nil {
-		return nil, err
-	}
 	t := &Table{kind: kind, options: o}
+	s, err := newScanner(r, o.Delimiter, o.Limits)
+	if done, err := t.stop(err); done {
+		return t.unless(err)
+	}
 	head, err := s.next()
 	if done, err := t.stop(err); done {
 		if err == nil && len(t.errors) == 0 {
 			t.errors = []RowError{{Row: 1, Line: 1, Code: CodeEmpty, Message: "the file has no header"}}
 		}
-		return t, err
+		return t.unless(err)
 	}
 	t.setHeader(head)
 	for {
 		rec, err := s.next()
 		if done, err := t.stop(err); done {
-			return t, err
+			return t.unless(err)
 		}
-		if len(rec.cells) != len(t.header) {
+		switch {
+		case rec.fault != nil:
+			t.errors = append(t.errors, *rec.fault)
+		case len(rec.cells) != len(t.header):
 			t.errors = append(t.errors, RowError{rec.row, rec.line, "", CodeFieldCount, fmt.Sprintf("has %d fields, the header has %d", len(rec.cells), len(t.header))})
+		}
+		if len(t.records) == o.Limits.Rows {
+			t.errors = append(t.errors, RowError{rec.row, rec.line, "", CodeTooMany, fmt.Sprintf("the file has more than %d rows", o.Limits.Rows)})
+			return t, nil
+		}
+		if len(t.errors) > o.Limits.Errors {
+			t.errors = append(t.errors[:o.Limits.Errors], RowError{rec.row, rec.line, "", CodeTooMany, "one bad row more than are looked at"})
+			return t, nil
 		}
 		t.records = append(t.records, rec)
 	}
+}
+
+// unless returns no table when reading failed.
+func (t *Table) unless(err error) (*Table, error) {
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // stop sorts the errors of a scanner: a fault of the file is kept, the end is no error.
@@ -176,6 +195,9 @@ func canonical(kind Kind, header string) (string, bool) {
 
 func (t *Table) setHeader(head record) {
 	t.header = head.cells
+	if head.fault != nil {
+		t.errors = append(t.errors, *head.fault)
+	}
 	bad := func(column, code, message string) {
 		t.errors = append(t.errors, RowError{head.row, head.line, column, code, message})
 	}
@@ -223,7 +245,7 @@ type line struct {
 func (t *Table) lines() []line {
 	var out []line
 	for _, r := range t.records {
-		if len(r.cells) != len(t.header) {
+		if len(r.cells) != len(t.header) || r.fault != nil {
 			continue
 		}
 		l := line{record: r, cells: make(map[string]string, len(r.cells))}

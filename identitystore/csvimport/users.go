@@ -11,6 +11,9 @@ import (
 )
 
 func (b *builder) usersFile() error {
+	if b.tooMany(b.limits.Users) {
+		return nil
+	}
 	byKey, err := b.readUsers()
 	if err != nil {
 		return err
@@ -21,6 +24,13 @@ func (b *builder) usersFile() error {
 	if err := b.checkManagers(byKey); err != nil {
 		return err
 	}
+	var adds []line
+	for _, row := range b.users {
+		if row.old == nil && !b.bad[row.line.row] {
+			adds = append(adds, row.line)
+		}
+	}
+	b.tooManyNew(b.Holdings.Users, b.limits.Users, adds)
 	b.users = slices.DeleteFunc(b.users, func(row *userRow) bool { return b.bad[row.line.row] })
 	for _, row := range b.users {
 		b.noteManager(row)
@@ -32,7 +42,7 @@ func (b *builder) usersFile() error {
 	for _, key := range slices.Sorted(maps.Keys(b.made)) {
 		b.Plan.Objects = append(b.Plan.Objects, identitystore.PlanObject{Op: identitystore.PlanCreate, Kind: identitystore.PlanGroup, Key: key, Name: b.made[key]})
 	}
-	if b.table.options.Mode == Mirror {
+	if b.mirrors() {
 		return b.goneUsers(byKey)
 	}
 	return nil

@@ -148,16 +148,21 @@ func (s *Store) CreateTenant(ctx context.Context, t identitystore.Tenant) error 
 	if err := identitystore.CheckTenant(t); err != nil {
 		return err
 	}
-	n, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	if err != nil {
-		return failed(err)
+	for try := 0; ; try++ {
+		// A random number, because no two servers agree on a next one; a small one, because every row of every index has it.
+		n, err := rand.Int(rand.Reader, big.NewInt(1<<31))
+		if err != nil {
+			return failed(err)
+		}
+		const q = "INSERT INTO tenant (tid, public_id, name, next_key, last_seq, dropped_seq, horizon, users, groups_n) VALUES (?, ?, ?, 0, 0, 0, 0, 0, 0)"
+		_, err = s.db.ExecContext(ctx, s.dialect.bind(q), n.Int64(), t.ID, t.Name)
+		if !duplicate(err) {
+			return failed(err)
+		}
+		if _, err := s.tid(ctx, t.ID); err == nil || try == 8 {
+			return &identitystore.ConflictError{Reason: identitystore.ReasonUniqueness, Path: "id"}
+		}
 	}
-	const q = "INSERT INTO tenant (tid, public_id, name, next_key, last_seq, dropped_seq, horizon, users, groups_n) VALUES (?, ?, ?, 0, 0, 0, 0, 0, 0)"
-	_, err = s.db.ExecContext(ctx, s.dialect.bind(q), n.Int64(), t.ID, t.Name)
-	if duplicate(err) {
-		return &identitystore.ConflictError{Reason: identitystore.ReasonUniqueness, Path: "id"}
-	}
-	return failed(err)
 }
 
 // Tenants implements [identitystore.Store].
