@@ -31,9 +31,19 @@ func TestParseOptions(t *testing.T) {
 	o, err := parseOptions(nil, io.Discard)
 	require.NoError(t, err)
 	require.Equal(t, options{addr: "127.0.0.1:8080", idpAddr: "127.0.0.1:8081", ad: "embedded", secondFactor: "off", sessionLife: 8 * time.Hour}, o)
-	for _, args := range [][]string{{"x"}, {"-ad", ""}, {"-nope"}, {"-rp", "entity=a"},
-		{"-second-factor", "sometimes"}, {"-session-life", "0s"}, {"-selftest", "-second-factor", "required"},
-		{"-url", "portal.example.com"}, {"-url", "https://portal.example.com/x"}, {"-idp-url", "ftp://fs.example.com"}, {"-idp-url", "https://u@fs.example.com"}} {
+	for _, args := range [][]string{
+		{"x"},
+		{"-ad", ""},
+		{"-nope"},
+		{"-rp", "entity=a"},
+		{"-second-factor", "sometimes"},
+		{"-session-life", "0s"},
+		{"-selftest", "-second-factor", "required"},
+		{"-url", "portal.example.com"},
+		{"-url", "https://portal.example.com/x"},
+		{"-idp-url", "ftp://fs.example.com"},
+		{"-idp-url", "https://u@fs.example.com"},
+	} {
 		_, err := parseOptions(args, io.Discard)
 		require.Error(t, err, args)
 	}
