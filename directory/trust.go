@@ -18,6 +18,8 @@ type Trust struct {
 	ForestTransitive  bool // between two forests, for all their domains
 	Quarantined       bool // SIDs of other domains are filtered out
 	NonTransitive     bool
+
+	Names []ForestName // of a trust between forests: what the other forest has claimed
 }
 
 // Trusts reads the trusts of a configured domain.
@@ -28,7 +30,7 @@ func (c *Client) Trusts(ctx context.Context, domainName string) ([]Trust, error)
 	}
 	es, err := c.SearchAll(ctx, Query{
 		Domain: d.cfg.DNS, Base: "CN=System," + d.base, Filter: Eq("objectClass", "trustedDomain"),
-		Attributes: []string{"trustPartner", "flatName", "securityIdentifier", "trustDirection", "trustAttributes"},
+		Attributes: []string{"trustPartner", "flatName", "securityIdentifier", "trustDirection", "trustAttributes", "msDS-TrustForestTrustInfo"},
 	})
 	if err != nil {
 		return nil, err
@@ -39,6 +41,11 @@ func (c *Client) Trusts(ctx context.Context, domainName string) ([]Trust, error)
 		if raw := e.Bytes("securityIdentifier"); raw != nil {
 			if t.SID, err = sid.FromBytes(raw); err != nil {
 				return nil, &ObjectError{DN: e.DN, GUID: e.GUID, Reason: "malformed securityIdentifier"}
+			}
+		}
+		if raw := e.Bytes("msDS-TrustForestTrustInfo"); raw != nil {
+			if t.Names, err = ParseForestTrustInfo(raw); err != nil {
+				return nil, &ObjectError{DN: e.DN, GUID: e.GUID, Reason: "malformed forest trust information"}
 			}
 		}
 		direction, _ := e.Int("trustDirection")

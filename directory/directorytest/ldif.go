@@ -18,10 +18,17 @@ func (dc *DC) Trust(other *DC, direction, attributes int) *Object {
 	dc.srv.mu.Lock()
 	defer dc.srv.mu.Unlock()
 	raw, _ := sid.Bytes(other.sid)
-	return dc.create(dc.byDN("CN=System,"+dc.baseDN), "CN="+other.cfg.DNS, []string{"top", "leaf", "trustedDomain"},
+	attrs := []string{
 		"trustPartner", other.cfg.DNS, "flatName", other.cfg.NetBIOS, "securityIdentifier", string(raw),
-		"trustDirection", itoa(uint32(direction)), "trustAttributes", itoa(uint32(attributes)), "trustType", "2") //nolint:gosec // small numbers
+		"trustDirection", itoa(uint32(direction)), "trustAttributes", itoa(uint32(attributes)), "trustType", "2", //nolint:gosec // small numbers
+	}
+	if attributes&forestTransitive != 0 {
+		attrs = append(attrs, "msDS-TrustForestTrustInfo", string(other.forestTrustInfo()))
+	}
+	return dc.create(dc.byDN("CN=System,"+dc.baseDN), "CN="+other.cfg.DNS, []string{"top", "leaf", "trustedDomain"}, attrs...)
 }
+
+const forestTransitive = 8 // of trustAttributes
 
 // RollBack sets the update sequence number back without a new invocationId: what happens when a domain controller is
 // restored from a copy of its disk.

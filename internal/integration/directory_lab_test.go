@@ -133,6 +133,9 @@ func TestLabDirectoryRead(t *testing.T) {
 		require.Len(t, trusts, 1)
 		require.Equal(t, os.Getenv("ADLAB2_DOMAIN"), trusts[0].DNS)
 		require.True(t, trusts[0].Inbound && trusts[0].Outbound && trusts[0].ForestTransitive)
+		require.Contains(t, trusts[0].Names, directory.ForestName{
+			Kind: directory.ForestDomain, DNS: os.Getenv("ADLAB2_DOMAIN"), NetBIOS: os.Getenv("ADLAB2_NETBIOS"), SID: trusts[0].SID,
+		})
 		ds, err := c.Domains(ctx)
 		require.NoError(t, err)
 		require.Len(t, ds, 2)
