@@ -45,11 +45,7 @@ func awsUser(doc map[string]any) error {
 			return badValue(path + " is required")
 		}
 	}
-	for key, v := range doc {
-		list, isList := v.([]any)
-		if isList && len(list) > 1 {
-			return badValue(key + " has more than one value")
-		}
+	for key := range doc { // how many values a list may have is among the limits of awsLimits
 		if slices.Contains(awsRefused, key) {
 			return badValue(key + " is not supported")
 		}

@@ -53,7 +53,7 @@ func (h *Handler) bulk(ctx context.Context, rq *request) (*response, error) { //
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSchemas(raw, urnBulk); err != nil {
+	if err := h.checkSchemas(raw, urnBulk); err != nil {
 		return nil, err
 	}
 	var doc struct {

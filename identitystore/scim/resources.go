@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/adfedkit/adfedkit/identitystore"
+	"github.com/adfedkit/adfedkit/identitystore/scim/scimfilter"
 	"github.com/adfedkit/adfedkit/identitystore/scim/scimpatch"
 )
 
@@ -19,7 +21,7 @@ func (h *Handler) decode(t resourceType, body []byte, create bool) (map[string]a
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSchemas(raw, t.schema().ID); err != nil {
+	if err := h.checkSchemas(raw, t.schema().ID, t.schema().Extensions...); err != nil {
 		return nil, err
 	}
 	if h.cfg.Profile == AWS {
@@ -34,20 +36,26 @@ func (h *Handler) decode(t resourceType, body []byte, create bool) (map[string]a
 	return doc, h.check(t, doc)
 }
 
-// checkSchemas asks for the core URN of the endpoint (RFC 7643 section 3).
-func checkSchemas(raw map[string]any, urn string) error {
-	for k, v := range raw {
-		if !strings.EqualFold(k, "schemas") {
-			continue
-		}
-		list, _ := v.([]any)
-		for _, e := range list {
-			if s, ok := e.(string); ok && strings.EqualFold(s, urn) {
-				return nil
-			}
+// checkSchemas asks for the core URN of the endpoint (RFC 7643 section 3). Others that nobody here knows are for the
+// strict mode to refuse.
+func (h *Handler) checkSchemas(raw map[string]any, urn string, extensions ...*scimfilter.Schema) error {
+	v, _ := scimfilter.Member(raw, "schemas")
+	list, _ := v.([]any)
+	named := false
+	for _, e := range list {
+		s, _ := e.(string)
+		known := slices.ContainsFunc(extensions, func(x *scimfilter.Schema) bool { return strings.EqualFold(x.ID, s) })
+		switch {
+		case strings.EqualFold(s, urn):
+			named = true
+		case !known && h.cfg.Mode == Strict:
+			return badSyntax("schemas names one that is not known here")
 		}
 	}
-	return badSyntax("schemas does not name " + urn)
+	if !named {
+		return badSyntax("schemas does not name " + urn)
+	}
+	return nil
 }
 
 // check holds a whole resource against the rules of the profile.

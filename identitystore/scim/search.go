@@ -18,7 +18,7 @@ func (h *Handler) search(ctx context.Context, rq *request, t resourceType) (*res
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSchemas(raw, urnSearch); err != nil && h.cfg.Mode == Strict {
+	if err := h.checkSchemas(raw, urnSearch); err != nil && h.cfg.Mode == Strict {
 		return nil, err
 	}
 	p := listRequest{start: 1, count: h.cfg.Limits.Default}
