@@ -27,7 +27,7 @@ type options struct {
 	plan, watch, progress   bool
 	incremental             bool
 	dump, resume            bool
-	pause                   string
+	pause, why              string
 	approve                 string
 	maxRemovals             int
 	record, snapshot        string
@@ -46,9 +46,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.SetOutput(stderr)
 	f.Usage = func() {
 		_, _ = fmt.Fprint(stderr, `adsync -config AD.json -assignments ASSIGN.json -db sqlite:FILE|postgres://... [-plan] [-approve PLANHASH] [-max-removals N] [-watch] [-incremental] [-progress]
+adsync -config AD.json -assignments ASSIGN.json -db sqlite:FILE|postgres://... -why NAME
 adsync -db sqlite:FILE|postgres://... -dump | -pause REASON | -resume
 
-Exit codes: 0 done, 1 held by the removal guard or paused, 2 usage or configuration, 3 an outside system failed or another run is at work.
+Exit codes: 0 done, 1 held by the removal guard, paused, or (-why) not synchronised, 2 usage or configuration, 3 an outside system failed or another run is at work.
 
 `)
 		f.PrintDefaults()
@@ -62,6 +63,7 @@ Exit codes: 0 done, 1 held by the removal guard or paused, 2 usage or configurat
 	f.BoolVar(&o.watch, "watch", false, "run again every hour, and at once when the assignments change")
 	f.BoolVar(&o.incremental, "incremental", false, "read only what changed since the last run, where that can be told; every 24th run reads everything")
 	f.StringVar(&o.pause, "pause", "", "stop synchronisation of this store until -resume; the `REASON` is shown to whoever runs it")
+	f.StringVar(&o.why, "why", "", "say what a run would do about the user or group `NAME`, and why; exit code 1 if it is not synchronised")
 	f.BoolVar(&o.resume, "resume", false, "end a pause")
 	f.BoolVar(&o.progress, "progress", false, "show the stages of a run on stderr")
 	f.BoolVar(&o.dump, "dump", false, "print what the store holds")
@@ -87,6 +89,7 @@ func (o *options) check(set map[string]bool, rest int) error {
 		{set["pause"] && o.pause == "", "-pause needs a reason"},
 		{!alone && o.config == "" && o.snapshot == "", "-config is required"},
 		{!alone && o.assignments == "", "-assignments is required"},
+		{set["why"] && (o.why == "" || o.plan || o.watch || o.approve != "" || o.incremental), "-why needs a name, and goes with no other way to run"},
 		{o.plan && o.incremental, "-plan reads everything: -incremental does not go with it"},
 		{o.plan && o.watch, "-plan and -watch exclude each other"},
 		{o.watch && o.approve != "", "-watch and -approve exclude each other"},

@@ -205,6 +205,37 @@ func TestIncremental(t *testing.T) {
 	require.Equal(t, "failed", failed.report.State)
 }
 
+func TestWhy(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	g := l.dc.AddGroup(directorytest.Group{Name: "G"})
+	l.dc.AddMember(g, l.user("alice"))
+	l.user("carol")
+	l.assign(`GROUP CORP\G`)
+	ask := func(name string) (code int, answer []map[string]any) {
+		var out, errs bytes.Buffer
+		code = run(t.Context(), []string{
+			"-config", filepath.Join(l.dir, "AD.json"), "-assignments", filepath.Join(l.dir, "ASSIGN.json"),
+			"-db", "sqlite:" + filepath.Join(l.dir, "store.db"), "-why", name,
+		}, &out, &errs)
+		if code != 3 {
+			require.NoError(t, json.Unmarshal(out.Bytes(), &answer), errs.String())
+		}
+		return code, answer
+	}
+	code, answer := ask("alice@example.com")
+	require.Zero(t, code)
+	require.Equal(t, "created", answer[0]["outcome"])
+	code, answer = ask(`CORP\carol`)
+	require.Equal(t, 1, code)
+	require.Equal(t, "not_reachable", answer[0]["reason"])
+	require.Equal(t, false, answer[0]["synchronised"])
+	require.NoFileExists(t, filepath.Join(l.dir, "store.db"))
+	l.dc.Stop()
+	code, _ = ask("alice@example.com")
+	require.Equal(t, 3, code)
+}
+
 func TestPause(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -282,6 +313,8 @@ func TestUsage(t *testing.T) {
 		"pause and more":      {"-pause": "x"},
 		"pause, no reason":    {"-pause": "", "-config": "", "-assignments": ""},
 		"resume and more":     {"-resume": "true"},
+		"why and plan":        {"-why": "x", "-plan": "true"},
+		"why nobody":          {"-why": ""},
 		"plan, incremental":   {"-plan": "true", "-incremental": "true"},
 		"plan and watch":      {"-plan": "true", "-watch": "true"},
 		"approve and watch":   {"-approve": "x", "-watch": "true"},

@@ -52,7 +52,7 @@ func synchronise(ctx context.Context, o *options, stdout, stderr io.Writer) (int
 		return exitUsage, err
 	}
 	defer closeSource()
-	store, code, err := openStore(ctx, o.db, !o.plan)
+	store, code, err := openStore(ctx, o.db, !o.plan && o.why == "")
 	if code == exitOutside {
 		return o.finish(adsync.Result{State: adsync.StateFailed}, err, " ", stdout, stderr)
 	}
@@ -75,6 +75,8 @@ func synchronise(ctx context.Context, o *options, stdout, stderr io.Writer) (int
 		return exitUsage, err
 	}
 	switch {
+	case o.why != "":
+		return o.explain(ctx, engine, scope, stdout)
 	case o.plan:
 		return o.planOnce(ctx, engine, scope, stdout, stderr)
 	case o.watch:
@@ -140,6 +142,21 @@ func (o *options) planOnce(ctx context.Context, e *adsync.Engine, scope adsync.S
 		err = &identitystore.HeldError{PlanHash: res.PlanHash, Findings: res.Findings}
 	}
 	return o.finish(res, err, " ", stdout, stderr)
+}
+
+// explain says what becomes of one object.
+func (o *options) explain(ctx context.Context, e *adsync.Engine, scope adsync.Scope, stdout io.Writer) (int, error) {
+	list, err := e.Why(ctx, scope, o.why)
+	if err != nil {
+		return exitOutside, err
+	}
+	code := exitRefused
+	for _, w := range list {
+		if w.Synchronised {
+			code = exitDone
+		}
+	}
+	return code, printJSON(stdout, list, " ")
 }
 
 // watchFor runs until it is told to stop, and prints one line for each run.
