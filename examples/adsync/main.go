@@ -77,30 +77,40 @@ Exit codes: 0 done, 1 held by the removal guard, paused, or (-why) not synchroni
 	return o, o.check(set, f.NArg())
 }
 
+// rule is a combination of flags that makes no sense.
+type rule struct {
+	broken bool
+	text   string
+}
+
 func (o *options) check(set map[string]bool, rest int) error {
 	alone := o.dump || o.resume || set["pause"]
-	for _, rule := range []struct {
-		broken bool
-		text   string
-	}{
+	rules := []rule{
 		{rest > 0, "there are arguments after the flags"},
 		{o.db == "", "-db is required"},
 		{alone && len(set) > 2, "-dump, -pause and -resume go with -db alone"},
 		{set["pause"] && o.pause == "", "-pause needs a reason"},
 		{!alone && o.config == "" && o.snapshot == "", "-config is required"},
 		{!alone && o.assignments == "", "-assignments is required"},
-		{set["why"] && (o.why == "" || o.plan || o.watch || o.approve != "" || o.incremental), "-why needs a name, and goes with no other way to run"},
-		{o.plan && o.incremental, "-plan reads everything: -incremental does not go with it"},
-		{o.plan && o.watch, "-plan and -watch exclude each other"},
-		{o.watch && o.approve != "", "-watch and -approve exclude each other"},
 		{o.snapshot != "" && !o.plan, "-snapshot goes with -plan"},
 		{set["max-removals"] && o.maxRemovals < 0, "-max-removals is negative"},
-	} {
-		if rule.broken {
-			return errors.New(rule.text)
+	}
+	for _, r := range append(rules, o.ways(set)...) {
+		if r.broken {
+			return errors.New(r.text)
 		}
 	}
 	return nil
+}
+
+// ways are the rules about different ways to run.
+func (o *options) ways(set map[string]bool) []rule {
+	return []rule{
+		{o.plan && o.watch, "-plan and -watch exclude each other"},
+		{o.watch && o.approve != "", "-watch and -approve exclude each other"},
+		{o.plan && o.incremental, "-plan reads everything: -incremental does not go with it"},
+		{set["why"] && (o.why == "" || o.plan || o.watch || o.approve != "" || o.incremental), "-why needs a name, and goes with no other way to run"},
+	}
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
