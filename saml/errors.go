@@ -194,3 +194,15 @@ func fromSignature(err error) *Error {
 	}
 	return reject(ReasonSignature, "", err)
 }
+
+// StatusError is the cause of a refusal for [ReasonStatus]: what the identity provider answered instead of success.
+type StatusError struct {
+	Code, SubCode string // status URIs
+	Message       string // only of a signed response
+	Verified      bool   // the response was signed: the identity provider said so
+}
+
+// Error returns a fixed text: the fields are the sender's.
+func (e *StatusError) Error() string {
+	return "saml: the identity provider answered with another status"
+}

@@ -374,18 +374,6 @@ func (v *validation) status() error {
 	return v.step("status", "core 3.2.2.2", StatusSuccess, value, reject(ReasonStatus, "", cause))
 }
 
-// StatusError is the cause of a refusal for [ReasonStatus]: what the identity provider answered instead of success.
-type StatusError struct {
-	Code, SubCode string // status URIs
-	Message       string // only of a signed response
-	Verified      bool   // the response was signed: the identity provider said so
-}
-
-// Error returns a fixed text: the fields are the sender's.
-func (e *StatusError) Error() string {
-	return "saml: the identity provider answered with another status"
-}
-
 // children refuses what a Response cannot hold (core 3.3.3).
 func (v *validation) children() error {
 	for c := range v.received.Children() {

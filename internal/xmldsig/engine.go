@@ -106,8 +106,11 @@ func (Library) Verify(el xmlgate.Elem, keys []crypto.PublicKey, p Policy) (*Veri
 	if err != nil {
 		return nil, err
 	}
-	// Inclusive canonicalisation keeps every declaration in scope and drops comments, which goxmldsig handles in quadratic time.
-	text, cerr := el.Canonical(nil, xmlgate.Canonicalization{})
+	// Canonicalisation drops comments, which goxmldsig handles in quadratic time. The exclusive kind also drops declarations that
+	// nothing uses, of which a stranger can put many around a sound element; where a transform could want them the inclusive kind
+	// keeps all.
+	plain := func(c xmlgate.Canonicalization) bool { return c.Exclusive && len(c.Prefixes) == 0 }
+	text, cerr := el.Canonical(nil, xmlgate.Canonicalization{Exclusive: plain(info.transform) && plain(info.c14n)})
 	if cerr != nil {
 		return nil, &Error{ReasonTransform, "the element cannot be canonicalised", cerr}
 	}
