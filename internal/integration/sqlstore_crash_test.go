@@ -114,9 +114,9 @@ func crashStep(ctx context.Context) func(*identitystore.Tx) error {
 	}
 }
 
-// TestKilledWriter kills a writing child before each of its writes, one after the other, and while it commits. What it
+// TestI09KilledWriter kills a writing child before each of its writes, one after the other, and while it commits. What it
 // leaves are whole transactions.
-func TestKilledWriter(t *testing.T) {
+func TestI09KilledWriter(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "store.db")
 	done := 0

@@ -1,0 +1,93 @@
+package storetest
+
+import (
+	"fmt"
+
+	"github.com/adfedkit/adfedkit/identitystore"
+)
+
+// counters: what a store says it holds is what it holds, whatever was written twice, changed in place, taken away in
+// bulk, or not there to be taken away.
+func counters(s *suite) {
+	ctx := s.ctx()
+	check := func(want identitystore.Counts) {
+		s.Helper()
+		got, err := s.svc.Reader().Counts(ctx)
+		s.ok(err)
+		s.equal(got, want)
+		s.equal(counted(s), want)
+		s.ok(s.svc.Update(ctx, author(), func(tx *identitystore.Tx) error {
+			inside, err := tx.Counts(ctx)
+			s.equal(inside, want)
+			return err
+		}))
+	}
+	check(identitystore.Counts{})
+	top, mid := s.group("top"), s.group("mid")
+	const n = 600 // more than one statement
+	var users []*identitystore.User
+	var edges []identitystore.Edge
+	s.ok(s.update(func(tx *identitystore.Tx) error {
+		users, edges = nil, nil
+		for i := range n {
+			u, err := tx.CreateUser(ctx, &identitystore.User{UserName: fmt.Sprint("u", i)})
+			if err != nil {
+				return err
+			}
+			users = append(users, u)
+			edges = append(edges, identitystore.Edge{Parent: mid.Key, Child: u.Key, Via: identitystore.ViaMember, ChildKind: identitystore.KindUser})
+		}
+		return tx.Link(ctx, edges...)
+	}))
+	check(identitystore.Counts{Users: n, Groups: 2, Memberships: n, Edges: n})
+	s.ok(s.update(func(tx *identitystore.Tx) error { return tx.Link(ctx, edges...) })) // again
+	check(identitystore.Counts{Users: n, Groups: 2, Memberships: n, Edges: n})
+	s.link(true, top, mid)
+	check(identitystore.Counts{Users: n, Groups: 2, Memberships: 2 * n, Edges: n + 1})
+	var direct []identitystore.Edge
+	for i := range edges { // a second edge of another kind; and a shorter way to top, which changes a depth
+		e := edges[i]
+		e.Via = identitystore.ViaManual
+		direct = append(direct, e)
+		e.Parent = top.Key
+		direct = append(direct, e)
+	}
+	s.ok(s.update(func(tx *identitystore.Tx) error { return tx.Link(ctx, direct...) }))
+	check(identitystore.Counts{Users: n, Groups: 2, Memberships: 2 * n, Edges: 3*n + 1})
+	m, err := s.svc.Reader().Membership(ctx, top.Key, users[n-1].Key)
+	s.ok(err)
+	s.truth(m.Direct && m.Depth == 1, "the shorter way counts")
+	s.ok(s.update(func(tx *identitystore.Tx) error { return tx.Unlink(ctx, edges...) }))
+	s.ok(s.update(func(tx *identitystore.Tx) error { return tx.Unlink(ctx, edges...) })) // nothing is there
+	check(identitystore.Counts{Users: n, Groups: 2, Memberships: 2 * n, Edges: 2*n + 1})
+	for i := range edges {
+		edges[i].Via = "" // all kinds
+	}
+	s.ok(s.update(func(tx *identitystore.Tx) error { return tx.Unlink(ctx, edges...) }))
+	check(identitystore.Counts{Users: n, Groups: 2, Memberships: n, Edges: n + 1})
+	s.ok(s.svc.DeleteUser(ctx, author(), users[0].ID, ""))
+	check(identitystore.Counts{Users: n - 1, Groups: 2, Memberships: n - 1, Edges: n})
+	s.ok(s.svc.DeleteGroup(ctx, author(), top.ID, ""))
+	check(identitystore.Counts{Users: n - 1, Groups: 1})
+}
+
+// counted goes through the store.
+func counted(s *suite) identitystore.Counts {
+	s.Helper()
+	ctx := s.ctx()
+	var c identitystore.Counts
+	r := s.svc.Reader()
+	users, err := r.ListUsers(ctx, "", 10_000)
+	s.ok(err)
+	groups, err := r.ListGroups(ctx, "", 10_000)
+	s.ok(err)
+	c.Users, c.Groups = len(users), len(groups)
+	for _, g := range groups {
+		members, err := r.Members(ctx, g.Key, 0, 10_000)
+		s.ok(err)
+		edges, err := r.ChildEdges(ctx, []identitystore.Key{g.Key})
+		s.ok(err)
+		c.Memberships, c.Edges = c.Memberships+len(members), c.Edges+len(edges)
+	}
+	return c
+}
