@@ -20,6 +20,8 @@ type applier struct {
 	plan  *identitystore.Plan
 	known bool // the service was just listed: what is not in ids is not there
 
+	parked map[*identitystore.PlanObject]bool // had a name for the time being
+
 	mu      sync.Mutex
 	ids     map[string]string // kind, key -> id at the service
 	records map[string]*PushRecord
@@ -46,25 +48,31 @@ func (a *applier) note(kind, key, name string, o Outcome, err error) {
 	}
 }
 
-// apply writes users, groups and memberships, then takes away, so that nobody is for a moment without what stays.
+// apply writes users, groups and memberships, then takes away, so that nobody is for a moment without what stays. Only
+// an object whose name another one needs goes before that one is written.
 func (a *applier) apply(ctx context.Context) error {
-	written := func(kind string) []*identitystore.PlanObject {
-		return a.objects(func(o *identitystore.PlanObject) bool { return o.Kind == kind && o.Op != identitystore.PlanRemove })
-	}
-	gone := func(kind string) []*identitystore.PlanObject {
-		return a.objects(func(o *identitystore.PlanObject) bool { return o.Kind == kind && o.Op == identitystore.PlanRemove })
-	}
+	gone := map[string][]*identitystore.PlanObject{}
 	for _, kind := range []string{identitystore.PlanUser, identitystore.PlanGroup} {
-		list := written(kind)
-		a.c.each(ctx, len(list), func(i int) { a.write(ctx, list[i]) })
+		list := a.objects(func(o *identitystore.PlanObject) bool { return o.Kind == kind && o.Op != identitystore.PlanRemove })
+		needed := map[string]bool{}
+		for _, o := range list {
+			needed[identitystore.FoldName(o.Name)] = true
+		}
+		first := a.objects(func(o *identitystore.PlanObject) bool {
+			return o.Kind == kind && o.Op == identitystore.PlanRemove && needed[identitystore.FoldName(o.Name)]
+		})
+		gone[kind] = a.objects(func(o *identitystore.PlanObject) bool {
+			return o.Kind == kind && o.Op == identitystore.PlanRemove && !needed[identitystore.FoldName(o.Name)]
+		})
+		a.c.each(ctx, len(first), func(i int) { a.remove(ctx, first[i]) })
+		a.writeAll(ctx, list)
 	}
 	for _, op := range []identitystore.PlanOp{identitystore.PlanAdd, identitystore.PlanRemove} {
 		groups, changes := a.changes(op)
 		a.c.each(ctx, len(groups), func(i int) { a.members(ctx, groups[i], op, changes[groups[i]]) })
 	}
 	for _, kind := range []string{identitystore.PlanGroup, identitystore.PlanUser} {
-		list := gone(kind)
-		a.c.each(ctx, len(list), func(i int) { a.remove(ctx, list[i]) })
+		a.c.each(ctx, len(gone[kind]), func(i int) { a.remove(ctx, gone[kind][i]) })
 	}
 	return ctx.Err()
 }
@@ -102,7 +110,7 @@ func endpointOf(kind string) (endpoint, nameAttribute, urn string) {
 }
 
 // write creates or changes one object.
-func (a *applier) write(ctx context.Context, o *identitystore.PlanObject) {
+func (a *applier) write(ctx context.Context, o *identitystore.PlanObject) (Outcome, error) {
 	values := map[string]string{}
 	for _, f := range o.Fields {
 		values[f.Path] = f.New
@@ -111,11 +119,9 @@ func (a *applier) write(ctx context.Context, o *identitystore.PlanObject) {
 		values[pathExternalID] = guidKey(o.Key)
 	}
 	if o.ID != "" && a.known {
-		a.note(o.Kind, o.Key, o.Name, Updated, a.patch(ctx, o.Kind, o.ID, values, nil))
-		return
+		return Updated, a.patch(ctx, o.Kind, o.ID, values, nil)
 	}
-	outcome, err := a.ensure(ctx, o, values)
-	a.note(o.Kind, o.Key, o.Name, outcome, err)
+	return a.ensure(ctx, o, values)
 }
 
 // ensure finds an object by its external id or its name and changes it, or creates it. After a conflict, or an answer

@@ -178,12 +178,13 @@ func (p *comparison) match(ctx context.Context, endpoint, kind, namePath string,
 		}
 		return len(all), p.lookUp(ctx, endpoint, namePath, list)
 	}
+	named := namedIn(list)
 	claimed, count := map[*remote]bool{}, len(all)
 	for _, w := range list {
 		if w.have = byID[w.values[pathExternalID]]; w.have == nil {
 			w.have = byName[identitystore.FoldName(w.name)]
 		}
-		p.claim(w)
+		p.claim(w, named)
 		claimed[w.have] = true
 	}
 	p.others[kind] = slices.DeleteFunc(all, func(r *remote) bool { return claimed[r] })
@@ -203,8 +204,9 @@ func (p *comparison) lookUp(ctx context.Context, endpoint, namePath string, list
 	if first != nil {
 		return first
 	}
+	named := namedIn(list)
 	for _, w := range list {
-		p.claim(w)
+		p.claim(w, named)
 	}
 	return nil
 }
@@ -225,13 +227,31 @@ func errTaken(w, have string) error {
 	return nil
 }
 
-func (p *comparison) claim(w *wanted) {
+// namedIn returns the external ids of a list.
+func namedIn(list []*wanted) map[string]bool {
+	named := map[string]bool{}
+	for _, w := range list {
+		named[w.values[pathExternalID]] = true
+	}
+	return named
+}
+
+// claim takes what was found for an object of the state for it, or not.
+func (p *comparison) claim(w *wanted, named map[string]bool) {
 	if w.have == nil {
 		return
 	}
 	if err := errTaken(w.values[pathExternalID], w.have.values[pathExternalID]); err != nil {
-		p.note(w, Failed, err)
-		w.err = err
+		removes := w.kind == identitystore.PlanUser && p.opt.Users == DeleteUsers || w.kind == identitystore.PlanGroup && p.opt.RemoveGroups
+		switch {
+		case named[w.have.values[pathExternalID]]: // it is another object of the state, and will have another name
+			w.have = nil
+		case p.opt.ReplaceRecreated && removes:
+			w.have = nil
+		default:
+			p.note(w, Failed, err)
+			w.err = err
+		}
 		return
 	}
 	p.ids[recordKey(w.kind, w.key)] = w.have.id

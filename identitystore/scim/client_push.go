@@ -31,6 +31,10 @@ type PushOptions struct {
 	// without an externalId were made by somebody else and stay.
 	RemoveGroups bool
 	Users        Removal
+	// ReplaceRecreated lets the removal take an object whose name the state gives to another externalId: an account that
+	// was deleted in the directory and created anew is another account. Without it such an object is a failure. After a
+	// change of what is used as externalId it would replace everybody, which is what the guard is for.
+	ReplaceRecreated bool
 	// Guard holds a push that takes away too much, as [identitystore.Guard] says; what counts are objects deleted or
 	// deactivated and memberships ended. Approve is the hash of the held plan that may pass all the same.
 	Guard   identitystore.Guard
