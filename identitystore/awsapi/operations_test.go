@@ -323,3 +323,75 @@ func TestProtocol(t *testing.T) {
 		require.Equal(t, w.Header().Get("X-Amzn-Requestid"), out["RequestId"])
 	}
 }
+
+// TestRequired takes each member that an operation needs away, or gives it another type.
+func TestRequired(t *testing.T) {
+	t.Parallel()
+	h, _ := twoStores(t)
+	user := str(call(t, h, "CreateUser", in(`,"UserName":"u"`), ""), "UserId")
+	group := str(call(t, h, "CreateGroup", in(`,"DisplayName":"g"`), ""), "GroupId")
+	member := str(call(t, h, "CreateGroupMembership", in(`,"GroupId":"`+group+`","MemberId":{"UserId":"`+user+`"}`), ""), "MembershipId")
+	values := map[string]any{
+		"UserId": user, "GroupId": group, "MembershipId": member, "MemberId": map[string]any{"UserId": user}, "GroupIds": []any{group},
+		"Operations":          []any{map[string]any{"AttributePath": "displayName", "AttributeValue": "x"}},
+		"AlternateIdentifier": map[string]any{"UniqueAttribute": map[string]any{"AttributePath": "userName", "AttributeValue": "u"}},
+	}
+	send := func(operation string, members map[string]any, kind string) {
+		t.Helper()
+		members["IdentityStoreId"] = storeID
+		raw, err := json.Marshal(members)
+		require.NoError(t, err)
+		call(t, h, operation, string(raw), kind)
+	}
+	for operation, needed := range map[string][]string{
+		"DescribeUser": {"UserId"}, "UpdateUser": {"UserId", "Operations"}, "DeleteUser": {"UserId"}, "GetUserId": {"AlternateIdentifier"}, "GetGroupId": {"AlternateIdentifier"},
+		"DescribeGroup": {"GroupId"}, "UpdateGroup": {"GroupId", "Operations"}, "DeleteGroup": {"GroupId"}, "CreateGroupMembership": {"GroupId", "MemberId"},
+		"DescribeGroupMembership": {"MembershipId"}, "DeleteGroupMembership": {"MembershipId"}, "GetGroupMembershipId": {"GroupId", "MemberId"},
+		"ListGroupMemberships": {"GroupId"}, "ListGroupMembershipsForMember": {"MemberId"}, "IsMemberInGroups": {"MemberId", "GroupIds"},
+	} {
+		for _, name := range needed {
+			for _, wrong := range []any{nil, "", 7, []any{}, map[string]any{}, []any{nil}, []any{""}, []any{7}, map[string]any{"UserId": 7}} {
+				members := map[string]any{}
+				for _, n := range needed {
+					members[n] = values[n]
+				}
+				members[name] = wrong
+				send(operation, members, "ValidationException")
+			}
+			members := map[string]any{}
+			for _, n := range needed {
+				if n != name {
+					members[n] = values[n]
+				}
+			}
+			send(operation, members, "ValidationException")
+		}
+	}
+	external := map[string]any{"Issuer": "i", "Id": "x"}
+	unique := map[string]any{"AttributePath": "userName", "AttributeValue": "u"}
+	for _, alt := range []map[string]any{
+		{"ExternalId": external, "UniqueAttribute": unique},
+		{"ExternalId": map[string]any{"Issuer": "i"}},
+		{"ExternalId": map[string]any{"Id": "x"}},
+		{"ExternalId": "x"},
+		{"UniqueAttribute": map[string]any{"AttributePath": "userName"}},
+		{"UniqueAttribute": map[string]any{"AttributeValue": "u"}},
+		{"UniqueAttribute": map[string]any{"AttributePath": "userName", "AttributeValue": 7}},
+		{"Other": unique},
+	} {
+		send("GetUserId", map[string]any{"AlternateIdentifier": alt}, "ValidationException")
+	}
+	for _, op := range []any{7, nil, map[string]any{"AttributeValue": "x"}, map[string]any{"AttributePath": 7}, map[string]any{"AttributePath": "link.origin", "AttributeValue": "sync"}, map[string]any{"AttributePath": "userStatus", "AttributeValue": "DISABLED"}} {
+		send("UpdateUser", map[string]any{"UserId": user, "Operations": []any{op}}, "ValidationException")
+	}
+	for _, f := range []any{map[string]any{"AttributePath": "UserName"}, map[string]any{"AttributeValue": "u"}, map[string]any{"AttributePath": "UserName", "AttributeValue": 7}} {
+		send("ListUsers", map[string]any{"Filters": []any{f}}, "ValidationException")
+	}
+	for _, operation := range []string{"UpdateUser", "DeleteUser"} {
+		send(operation, map[string]any{"UserId": user, "Operations": values["Operations"], "Revision": 7}, "ValidationException")
+	}
+	for _, operation := range []string{"UpdateGroup", "DeleteGroup"} {
+		send(operation, map[string]any{"GroupId": group, "Operations": values["Operations"], "Revision": 7}, "ValidationException")
+	}
+	call(t, h, "DescribeGroupMembership", in(`,"MembershipId":"`+member+`"`), "") // nothing of that was done
+}
