@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -415,6 +416,28 @@ func TestUsage(t *testing.T) {
 	} {
 		w.run(exitUsage, args...)
 	}
+}
+
+// TestFormOfADFS fills in a form as AD FS draws it: beside the fields there are buttons, and a box that nobody has ticked.
+func TestFormOfADFS(t *testing.T) {
+	t.Parallel()
+	var got url.Values
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			_ = r.ParseForm()
+			got = r.PostForm
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		_, _ = fmt.Fprint(w, `<FORM METHOD="POST" id="loginForm" action="/adfs/ls/?client-request-id=1&amp;x=2"><input id="userNameInput" name="UserName" type="email" value=""/>`+
+			`<input name="Password" type="password"><input type="checkbox" name="Kmsi" value="true"/><input type="radio" name="r" value="1" checked>`+
+			`<input type="submit" name="go" value="Sign in"><input id="optionForms" type="hidden" name="AuthMethod" value="FormsAuthentication"/></FORM><form method="get"><input name="q"></form>`)
+	}))
+	t.Cleanup(srv.Close)
+	w := &world{t: t, dir: t.TempDir()}
+	w.password(` p&"w `)
+	w.run(exitRefused, "-idp", srv.URL, "-user", `CORP\alice`, "-password-file", w.file("password"), "-no-cache")
+	require.Equal(t, url.Values{"UserName": {`CORP\alice`}, "Password": {` p&"w `}, "AuthMethod": {"FormsAuthentication"}, "r": {"1"}}, got)
 }
 
 func TestPartition(t *testing.T) {

@@ -201,10 +201,21 @@ func parseForms(body string) []form {
 		case token.Data == "form" && strings.EqualFold(attr("method"), "post"):
 			out = append(out, form{attr("action"), url.Values{}, setup})
 			open = &out[len(out)-1]
-		case token.Data == "input" && open != nil && attr("name") != "" && !strings.EqualFold(attr("type"), "submit"):
+		case token.Data == "input" && open != nil && attr("name") != "" && sent(token, strings.ToLower(attr("type"))):
 			open.fields.Add(attr("name"), attr("value"))
 		}
 	}
+}
+
+// sent reports an input that a browser sends although nobody touched it.
+func sent(token html.Token, kind string) bool {
+	switch kind {
+	case "submit", "button", "image", "reset", "file":
+		return false
+	case "checkbox", "radio":
+		return slices.ContainsFunc(token.Attr, func(a html.Attribute) bool { return a.Key == "checked" })
+	}
+	return true
 }
 
 // chooseRole fills in what the flags left open from the Role attribute. The assertion is read without checking it: the token service

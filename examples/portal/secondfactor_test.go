@@ -102,7 +102,7 @@ func TestSecondFactorRequired(t *testing.T) {
 	require.Equal(t, []string{samlhttp.MethodPassword, secondfactor.MethodTOTP, claims.MultipleAuthn},
 		textOf(t, kept, `authnmethodsreferences(?s:.*?)</saml:Attribute>`, `<saml:AttributeValue[^>]*>([^<]*)<`))
 
-	// The next sign-in asks for it, with a ticket of Kerberos as with the password.
+	// The next sign-in asks for it, also when the identity provider starts.
 	b = samltest.NewBrowser("alice", "Correct-Horse-1")
 	p, err = a.open(t.Context(), b, a.fromIdP())
 	require.NoError(t, err)

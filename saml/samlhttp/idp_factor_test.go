@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -149,4 +150,24 @@ func TestExactClassWithTwoFactors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSecondFactorAfterTicket signs in with a Kerberos ticket: that is one factor too.
+func TestSecondFactorAfterTicket(t *testing.T) {
+	t.Parallel()
+	lab := start(t, samltest.Config{AllowUnsolicited: true, IdentityProvider: func(c *samlhttp.IdentityProviderConfig) {
+		c.SecondFactor, c.IntegratedFirst = codeFactor{required: true}, true
+		c.Integrated = func(http.ResponseWriter, *http.Request) (samlhttp.User, error) {
+			return samltest.DefaultAccounts()["alice"], nil
+		}
+	}})
+	b := samltest.NewBrowser("", "")
+	p := open(t, b, initiated(lab))
+	require.Contains(t, p.Body, `name="code"`)
+	require.NotContains(t, p.Body, "SAMLResponse")
+	require.Contains(t, withCode(t, b, p).Body, signedIn)
+	b = samltest.NewBrowser("", "")
+	p = open(t, b, strings.Replace(initiated(lab), samlhttp.PathIdPInitiated, samlhttp.PathIntegrated, 1))
+	require.Contains(t, p.Body, `name="code"`, "at the address for tickets too")
+	require.Contains(t, withCode(t, b, p).Body, signedIn)
 }
