@@ -338,7 +338,7 @@ func TestBulk(t *testing.T) {
 	require.InDelta(t, 1, s.do(200, "GET", "/Users", "")["totalResults"], 0)
 }
 
-func TestOwnedByDirectory(t *testing.T) {
+func TestP01OwnedByDirectory(t *testing.T) {
 	t.Parallel()
 	s := start(t, scim.Config{AllowUnmappedWrites: true})
 	var u *identitystore.User

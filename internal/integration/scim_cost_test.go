@@ -131,7 +131,7 @@ func listCost(t *testing.T, st identitystore.Store, count *sqlCount, users int) 
 	}
 }
 
-func TestSCIMPatchCostSQLite(t *testing.T) {
+func TestScenarioP02P05SCIMPatchCostSQLite(t *testing.T) {
 	t.Parallel()
 	st, count := sqliteSCIM(t)
 	patchCost(t, st, count, testscale.N(bigGroup, bigGroup))
@@ -143,7 +143,7 @@ func TestSCIMListCostSQLite(t *testing.T) {
 	listCost(t, st, count, testscale.N(10_000, 100_000))
 }
 
-func TestSCIMPatchCostMemory(t *testing.T) {
+func TestScenarioP02P05SCIMPatchCostMemory(t *testing.T) {
 	t.Parallel()
 	count := &sqlCount{}
 	patchCost(t, &countedStore{new(identitystore.Memory), count}, count, bigGroup)

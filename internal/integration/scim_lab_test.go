@@ -31,7 +31,7 @@ func postgresSCIM(tb testing.TB) (identitystore.Store, *sqlCount) {
 	return st, count
 }
 
-func TestSCIMPatchCostPostgres(t *testing.T) {
+func TestScenarioP02P05SCIMPatchCostPostgres(t *testing.T) {
 	t.Parallel()
 	st, count := postgresSCIM(t)
 	patchCost(t, st, count, bigGroup)
