@@ -24,14 +24,16 @@ type state struct {
 	Since     int       `json:"since,omitempty"` // incremental runs since the last full read
 	// Skipped is what the run listed: those who stand for nobody, and members that are no users.
 	Skipped []Skipped `json:"skipped,omitempty"`
-	// Expires says when accounts expire: that happens without a change of theirs.
+	// FullAt is when everything was read last.
+	FullAt time.Time `json:"fullAt,omitzero"`
+	// Expires says when accounts expire before the next full read is due: that happens without a change of theirs.
 	Expires map[string]time.Time `json:"expires,omitempty"`
 	// Principals are the objectGUIDs of assigned principals by kind and folded name.
 	Principals map[string]string `json:"principals,omitempty"`
 }
 
-// stateFormat is raised when an older state is not enough for an incremental run.
-const stateFormat = 2
+// maxFullAge is how long incremental runs may follow each other, however few they are.
+const maxFullAge = 7 * 24 * time.Hour
 
 func (e *Engine) stateName() string { return "adsync/" + e.cfg.Source }
 
@@ -82,8 +84,8 @@ func (e *Engine) remember(ctx context.Context, tx *identitystore.Tx, r *run) err
 	}
 	plan := r.res.Plan
 	s := state{
-		Format: stateFormat, Scope: plan.Scope, Mapping: plan.Mapping, Watermark: plan.Snapshot, Mark: r.next.mark, Trouble: trouble(plan),
-		Run: r.res.Run, PlanHash: r.res.PlanHash, At: tx.Now(), Since: r.next.since, Expires: r.next.expires, Principals: remembered(plan, before.Principals),
+		Scope: plan.Scope, Mapping: plan.Mapping, Watermark: plan.Snapshot, Mark: r.next.mark, Trouble: trouble(plan),
+		Run: r.res.Run, PlanHash: r.res.PlanHash, At: tx.Now(), Since: r.next.since, FullAt: r.next.fullAt, Expires: r.next.expires, Principals: remembered(plan, before.Principals),
 	}
 	for _, x := range plan.Skipped {
 		s.Skipped = append(s.Skipped, Skipped(x))

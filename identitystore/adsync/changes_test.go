@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -225,6 +226,47 @@ func TestScenarioT01T02FullReadWhenNeeded(t *testing.T) {
 		require.Equal(t, adsync.StateUnchanged, full.State, name)
 		require.GreaterOrEqual(t, len(res.Plan.Decisions), 21, name)
 	}
+}
+
+// TestTroubleIsReadAgain: somebody who was left out may come in by a change of another, which a delta alone does not show.
+func TestTroubleIsReadAgain(t *testing.T) {
+	t.Parallel()
+	w, group, users := crowd(t, 3)
+	log := newChangeLog(w.forest, 4)
+	w.cfg.From = log
+	twin := w.user("user0001")
+	w.put(group, twin)
+	res := w.run(adsync.StateApplied)
+	require.Equal(t, []adsync.Skipped{{Object: w.objects[twin].DN, Reason: adsync.SkipUniqueness}}, skips(res))
+	w.objects[users[1]].Name = "other@corp.example.test"
+	res, err := w.engine().RunChanges(t.Context(), w.scope, "")
+	require.NoError(t, err)
+	require.Equal(t, 1, res.Counts.Users.Create, "the name is free now")
+	require.Equal(t, []string{"crowd"}, w.groupsOf(twin))
+}
+
+func skips(res adsync.Result) (out []adsync.Skipped) {
+	for _, s := range res.Plan.Skipped {
+		out = append(out, adsync.Skipped(s))
+	}
+	return out
+}
+
+// TestLongUnscopedIncremental: who left the scope long ago is disabled, if that is wanted, without a change of anything.
+func TestLongUnscopedIncremental(t *testing.T) {
+	t.Parallel()
+	w, group, users := crowd(t, 3)
+	log := newChangeLog(w.forest, 4)
+	w.cfg.From, w.cfg.DisableUnscopedAfter = log, 28*24*time.Hour
+	w.take(group, users[0])
+	w.run(adsync.StateApplied)
+	for range 5 {
+		w.now = w.now.Add(6 * 24 * time.Hour)
+		_, err := w.engine().RunChanges(t.Context(), w.scope, "")
+		require.NoError(t, err)
+	}
+	require.False(t, w.record(users[0]).Enabled())
+	require.True(t, w.record(users[1]).Enabled())
 }
 
 func TestChangesFailure(t *testing.T) {

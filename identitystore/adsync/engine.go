@@ -88,6 +88,14 @@ type memory struct {
 	mark    string               // where the source's changes go on
 	expires map[string]time.Time // accounts that will expire, by objectGUID
 	since   int                  // incremental runs since the last full read
+	fullAt  time.Time            // of the last full read
+}
+
+// expire notes when an account expires, unless a full read is due before.
+func (m *memory) expire(guid string, at time.Time) {
+	if !at.IsZero() && at.Before(m.fullAt.Add(maxFullAge+time.Hour)) {
+		m.expires[guid] = at
+	}
 }
 
 // start runs with the lease; again when the scope changed meanwhile.
@@ -128,11 +136,9 @@ func (e *Engine) full(ctx context.Context, r *run, approve string) error {
 	if err != nil {
 		return err
 	}
-	r.next.expires = map[string]time.Time{}
+	r.next.expires, r.next.fullAt = map[string]time.Time{}, snap.ReadAt
 	for _, o := range snap.Objects {
-		if !o.Expires.IsZero() {
-			r.next.expires[o.GUID] = o.Expires
-		}
+		r.next.expire(o.GUID, o.Expires)
 	}
 	err = e.settle(ctx, r, approve, snap.ReadAt, func() error { return e.PlanSnapshot(ctx, snap, r.res) })
 	if e.cfg.ApplySafePart && errors.Is(err, identitystore.ErrHeld) {
@@ -214,7 +220,7 @@ func (e *Engine) changes(ctx context.Context, r *run, approve string) error {
 	if err != nil {
 		return err
 	}
-	r.next = memory{mark: delta.Mark, since: last.Since + 1}
+	r.next = memory{mark: delta.Mark, since: last.Since + 1, fullAt: last.FullAt}
 	err = e.settle(ctx, r, approve, readAt, func() error {
 		return e.cfg.Service.View(ctx, func(rd identitystore.Reader) error {
 			e.cfg.Observer.Stage(ctx, r.res.Run, StagePlan, len(delta.Objects)+len(delta.Members))
@@ -223,7 +229,8 @@ func (e *Engine) changes(ctx context.Context, r *run, approve string) error {
 			if err != nil {
 				return err
 			}
-			plan.At, r.next.expires = readAt, t.expires()
+			plan.At = readAt
+			t.expires(&r.next)
 			e.judge(plan, held, r.res)
 			return nil
 		})
@@ -242,7 +249,7 @@ func (e *Engine) startingPoint(ctx context.Context, scope Scope) (state, error) 
 		if last, err = e.lastState(ctx, r); err != nil {
 			return err
 		}
-		if last.Format != stateFormat || last.Mark == "" || last.Trouble || last.Since+1 >= e.cfg.FullEvery || last.Scope != scope.Revision() || last.Mapping != e.cfg.Mapping.Version() || e.cfg.DisableUnscopedAfter != 0 {
+		if last.Mark == "" || last.Trouble || last.Since+1 >= e.cfg.FullEvery || !e.cfg.Service.Now().Before(last.FullAt.Add(maxFullAge)) || last.Scope != scope.Revision() || last.Mapping != e.cfg.Mapping.Version() || e.cfg.DisableUnscopedAfter != 0 {
 			return ErrFullRead
 		}
 		return nil

@@ -308,8 +308,11 @@ func TestOldSnapshotIsNotApplied(t *testing.T) {
 	w.put(group, w.user("late"))
 	w.cfg.MaxReadAge = time.Minute
 	// the clock of the world runs on while the engine plans
-	w.cfg.Observer = clockwork{w}
-	w.run(adsync.StateFailed)
+	w.cfg.Observer, w.cfg.LeaseTTL = clockwork{w}, 24*time.Hour
+	res, err := w.engine().Run(t.Context(), w.scope, "")
+	require.ErrorIs(t, err, identitystore.ErrUnstableRead)
+	require.Equal(t, adsync.StateFailed, res.State)
+	require.Equal(t, 3, w.counts().Users)
 }
 
 // clockwork lets two minutes pass with each stage.

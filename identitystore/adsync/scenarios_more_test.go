@@ -226,6 +226,10 @@ func TestRunChangesReadsEverythingNowAndThen(t *testing.T) {
 		reads = append(reads, log.reads)
 	}
 	require.Equal(t, []int{1, 1, 2, 2, 2, 3, 3}, reads)
+	w.now = w.now.Add(7 * 24 * time.Hour)
+	_, err := w.engine().RunChanges(t.Context(), w.scope, "")
+	require.NoError(t, err)
+	require.Equal(t, 4, log.reads, "and once a week, however seldom it runs")
 }
 
 // TestAccountExpiresBetweenRuns: an account expires without a change of it, and an incremental run notices.
@@ -269,6 +273,12 @@ func TestAccountExpiresBetweenRuns(t *testing.T) {
 		enabled("out of scope", true, 1)
 		e.now = e.now.Add(2 * time.Hour)
 		enabled("nobody looks at who is out of scope", true, 0)
+		e.corp.AddMember(g, alice)
+		expires(e.now.Add(10 * 24 * time.Hour)) // after the next full read
+		enabled("back", true, 1)
+		doc, err := e.svc.Reader().Document(t.Context(), "adsync/ad")
+		require.NoError(t, err)
+		require.NotContains(t, string(doc), `"expires"`, "what a full read will see need not be remembered")
 	}
 }
 

@@ -39,20 +39,17 @@ func (t *tracer) expired(ctx context.Context) error {
 	return nil
 }
 
-// expires is when accounts will expire, after this run.
-func (t *tracer) expires() map[string]time.Time {
-	out := map[string]time.Time{}
+// expires notes when accounts will expire, after this run.
+func (t *tracer) expires(next *memory) {
+	next.expires = map[string]time.Time{}
 	for guid, at := range t.last.Expires {
 		if _, read := t.now[guid]; !read && t.gone[guid] == "" {
-			out[guid] = at
+			next.expires[guid] = at
 		}
 	}
 	for guid, o := range t.now {
-		if !o.Expires.IsZero() {
-			out[guid] = o.Expires
-		}
+		next.expire(guid, o.Expires)
 	}
-	return out
 }
 
 // migrated leaves objects that may take a record over to a full read, which sees all records.
