@@ -53,7 +53,7 @@ func DecodePost(form url.Values) (*Message, error) {
 		return nil, err
 	}
 	var err error
-	m.xml, err = decodeBase64([]byte(raw[0]), maxPostMessage)
+	m.xml, err = decodeBase64(raw[0], maxPostMessage)
 	if err != nil {
 		return nil, err
 	}

@@ -215,7 +215,7 @@ func isSAMLParameter(name string) bool {
 
 // inflate decodes base64 and DEFLATE with caps on both sides and refuses bytes after the end of the stream.
 func inflate(text string) ([]byte, error) {
-	deflated, err := decodeBase64([]byte(text), maxRedirectEncoded)
+	deflated, err := decodeBase64(text, maxRedirectEncoded)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package saml
 
 import (
 	"crypto"
+	"strings"
 	"time"
 
 	"github.com/adfedkit/adfedkit/internal/xmlgate"
@@ -39,7 +40,7 @@ func (m *Message) Kind() (string, error) {
 // PeekResponse returns which request a response says it answers, "" for none, and who says so. Neither may be believed: they only
 // help to find the request that the response will then be held against.
 func PeekResponse(doc []byte) (inResponseTo, issuer string, err error) {
-	d, err := parseXML(doc, xmlgate.Limits{})
+	d, err := uniqueIDs(xmlgate.ParseOwned(doc, xmlgate.Limits{})) // read at once; what is returned is copied
 	if err != nil {
 		return "", "", err
 	}
@@ -49,7 +50,7 @@ func PeekResponse(doc []byte) (inResponseTo, issuer string, err error) {
 			return "", "", err
 		}
 	}
-	return inResponseTo, issuer, nil
+	return strings.Clone(inResponseTo), strings.Clone(issuer), nil
 }
 
 // open passes the document through the gate and checks the root element.

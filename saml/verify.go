@@ -38,7 +38,10 @@ const WarningSHA1 = "sha1"
 
 // parseXML passes raw through the gate, and wants IDs to be unique.
 func parseXML(raw []byte, lim xmlgate.Limits) (*xmlgate.Doc, error) {
-	doc, err := xmlgate.Parse(raw, lim)
+	return uniqueIDs(xmlgate.Parse(raw, lim))
+}
+
+func uniqueIDs(doc *xmlgate.Doc, err error) (*xmlgate.Doc, error) {
 	if err != nil {
 		return nil, fromGate(err)
 	}
@@ -91,7 +94,7 @@ func verifyDetached(algorithm string, octets, sig []byte, keys []crypto.PublicKe
 }
 
 // decodeBase64 decodes the value of a form field: strict alphabet, padding required, white space allowed; longest bounds the text.
-func decodeBase64(text []byte, longest int) ([]byte, error) {
+func decodeBase64[T string | []byte](text T, longest int) ([]byte, error) {
 	if len(text) > longest {
 		return nil, reject(ReasonTooLarge, "base64 text of more than "+strconv.Itoa(longest)+" bytes", nil)
 	}

@@ -3,6 +3,8 @@ package xmldsig
 import (
 	"encoding/base64"
 	"errors"
+	"strings"
+	"unsafe"
 
 	"github.com/adfedkit/adfedkit/internal/xmlgate"
 )
@@ -25,9 +27,9 @@ var errBase64 = errors.New("xmldsig: malformed base64")
 
 // DecodeBase64 decodes xs:base64Binary: the standard alphabet with padding, XML white space between the characters.
 func DecodeBase64[T string | []byte](text T) ([]byte, error) {
-	out, err := decodeStrict([]byte(text)) // the decoder itself passes over line ends
+	out, err := base64.StdEncoding.Strict().DecodeString(asString(text)) // the decoder itself passes over line ends
 	if err != nil {
-		out, err = decodeStrict(dropBlanks([]byte(text)))
+		out, err = base64.StdEncoding.Strict().DecodeString(dropBlanks(asString(text)))
 	}
 	if err != nil || len(out) == 0 {
 		return nil, errBase64
@@ -35,19 +37,20 @@ func DecodeBase64[T string | []byte](text T) ([]byte, error) {
 	return out, nil
 }
 
-func decodeStrict(text []byte) ([]byte, error) {
-	out := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-	n, err := base64.StdEncoding.Strict().Decode(out, text)
-	return out[:n], err
+// asString is text without a copy: it is read at once and not kept.
+func asString[T string | []byte](text T) string {
+	if b, ok := any(text).([]byte); ok {
+		return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // see above
+	}
+	return string(text)
 }
 
 // dropBlanks removes the white space that the decoder does not know.
-func dropBlanks(text []byte) []byte {
-	out := make([]byte, 0, len(text))
-	for _, c := range text {
-		if c != ' ' && c != '\t' {
-			out = append(out, c)
+func dropBlanks(text string) string {
+	return strings.Map(func(c rune) rune {
+		if c == ' ' || c == '\t' {
+			return -1
 		}
-	}
-	return out
+		return c
+	}, text)
 }

@@ -39,18 +39,6 @@ func (f *signInFlow) wanted() *saml.RequestedAuthnContext {
 	return f.accepted.Request.AuthnContext
 }
 
-// readForm limits and parses the body.
-func readForm(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodPost {
-		return nil
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
-	if err := r.ParseForm(); err != nil {
-		return &SignInError{Reason: "malformed_form", Public: "The form could not be read.", Err: err}
-	}
-	return nil
-}
-
 // initiated serves the sign-on page: a list, or a response that nobody asked for.
 func (p *IdentityProvider) initiated(w http.ResponseWriter, r *http.Request) {
 	if err := readForm(w, r); err != nil {
