@@ -1,9 +1,11 @@
 package scim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -118,10 +120,37 @@ func (a *applier) write(ctx context.Context, o *identitystore.PlanObject) (Outco
 	if values[pathExternalID] == "" && o.Op != identitystore.PlanUpdate {
 		values[pathExternalID] = guidKey(o.Key)
 	}
+	if o.Op == identitystore.PlanRestore { // its fields are what differs from the day on which it went
+		whole, err := a.whole(ctx, o)
+		if err != nil {
+			return Failed, err
+		}
+		values = whole
+	}
 	if o.ID != "" && a.known {
 		return Updated, a.patch(ctx, o.Kind, o.ID, values, nil)
 	}
 	return a.ensure(ctx, o, values)
+}
+
+// whole reads all values of an object from the store of the plan.
+func (a *applier) whole(ctx context.Context, o *identitystore.PlanObject) (map[string]string, error) {
+	if a.opt.Source == nil {
+		return nil, errors.New("scim: an object that comes back is read from PushOptions.Source, which is nil")
+	}
+	if o.Kind == identitystore.PlanGroup {
+		g, err := a.opt.Source.DescribeGroup(ctx, o.ID)
+		if err != nil {
+			return nil, fmt.Errorf("scim: read the store: %w", err)
+		}
+		return map[string]string{pathName: g.DisplayName, pathExternalID: cmp.Or(guidKey(o.Key), g.ID)}, nil
+	}
+	u, err := a.opt.Source.DescribeUser(ctx, o.ID)
+	if err != nil {
+		return nil, fmt.Errorf("scim: read the store: %w", err)
+	}
+	w := pushUser(u, "")
+	return w.values(a.c.cfg.Profile), nil
 }
 
 // ensure finds an object by its external id or its name and changes it, or creates it. After a conflict, or an answer
@@ -147,7 +176,14 @@ func (a *applier) ensure(ctx context.Context, o *identitystore.PlanObject, value
 			}
 		}
 		if o.Op == identitystore.PlanUpdate {
-			return Skipped, errMissing
+			if a.opt.Source == nil {
+				return Skipped, errMissing
+			}
+			whole, err := a.whole(ctx, o)
+			if err != nil {
+				return Failed, err
+			}
+			values = whole
 		}
 		var id string
 		if id, failed = a.create(ctx, o, values); failed == nil {
@@ -224,11 +260,13 @@ func (a *applier) learn(kind, key, id string) {
 // create returns the new object's id; a dry run makes one up.
 func (a *applier) create(ctx context.Context, o *identitystore.PlanObject, values map[string]string) (string, error) {
 	endpoint, _, urn := endpointOf(o.Kind)
+	values = maps.Clone(values)
+	values[pathUserName] = cmp.Or(values[pathUserName], o.Name)
+	if a.opt.FillNames {
+		fillNames(values)
+	}
 	body := userBody(values)
 	if o.Kind == identitystore.PlanUser {
-		if body["userName"] == nil {
-			body["userName"] = o.Name
-		}
 		if body["active"] == nil {
 			body["active"] = true // services differ in what they take its absence for
 		}

@@ -73,11 +73,11 @@ func newComparison(c *Client, s *State, opt PushOptions) *comparison {
 		*list = append(*list, w)
 	}
 	for i := range s.Users {
-		u := s.Users[i]
-		if opt.FillNames {
-			u.fillNames()
-		}
+		u := &s.Users[i]
 		w := &wanted{kind: identitystore.PlanUser, name: u.UserName, values: u.values(c.cfg.Profile)}
+		if opt.FillNames {
+			fillNames(w.values)
+		}
 		if add(&p.users, w, u.ExternalID); w.err == nil {
 			p.byName[identitystore.FoldName(w.name)] = w
 		}
@@ -97,22 +97,16 @@ func newComparison(c *Client, s *State, opt PushOptions) *comparison {
 }
 
 // fillNames gives a user the names that IAM Identity Center requires.
-func (u *PushUser) fillNames() {
-	if u.DisplayName == "" {
-		u.DisplayName = strings.TrimSpace(u.GivenName + " " + u.FamilyName)
+func fillNames(values map[string]string) {
+	if values[pathName] == "" {
+		values[pathName] = cmp.Or(strings.TrimSpace(values[pathGiven]+" "+values[pathFamily]), values[pathUserName])
 	}
-	if u.DisplayName == "" {
-		u.DisplayName = u.UserName
+	first, rest, _ := strings.Cut(values[pathName], " ")
+	if values[pathGiven] == "" {
+		values[pathGiven] = first
 	}
-	first, rest, _ := strings.Cut(u.DisplayName, " ")
-	if u.GivenName == "" {
-		u.GivenName = first
-	}
-	if u.FamilyName == "" {
-		u.FamilyName = strings.TrimSpace(rest)
-	}
-	if u.FamilyName == "" {
-		u.FamilyName = first
+	if values[pathFamily] == "" {
+		values[pathFamily] = cmp.Or(strings.TrimSpace(rest), first)
 	}
 }
 

@@ -164,3 +164,58 @@ func TestPushPlanMissing(t *testing.T) {
 	var e *scim.Error
 	require.ErrorAs(t, err, &e)
 }
+
+// TestPushPlanWhole: what comes back, or is not there though it should be, is read from the store.
+func TestPushPlanWhole(t *testing.T) {
+	t.Parallel()
+	s := newService(t, scim.RFC)
+	c := s.client(t, scim.ClientConfig{})
+	store, err := identitystore.Open(t.Context(), identitystore.Config{Store: new(identitystore.Memory)})
+	require.NoError(t, err)
+	var id, group string
+	require.NoError(t, store.Update(t.Context(), identitystore.Author{Actor: "sync"}, func(tx *identitystore.Tx) error {
+		u := &identitystore.User{UserName: "alice", DisplayName: "Alice A", Link: identitystore.Link{Origin: identitystore.OriginSync, Source: "ad", GUID: guidAlice}}
+		u.SetEmail("a@example.com")
+		made, err := tx.CreateUser(t.Context(), u)
+		if err != nil {
+			return err
+		}
+		id = made.ID
+		g, err := tx.CreateGroup(t.Context(), &identitystore.Group{DisplayName: "ops", Link: identitystore.Link{Origin: identitystore.OriginSync, Source: "ad", GUID: guidOps}})
+		if err != nil {
+			return err
+		}
+		group = g.ID
+		return nil
+	}))
+	p := &identitystore.Plan{Objects: []identitystore.PlanObject{
+		{Op: identitystore.PlanRestore, Kind: identitystore.PlanUser, Key: guidAlice, ID: id, Name: "alice", Fields: []identitystore.FieldChange{change("link.state", "tombstone", "active")}},
+		{Op: identitystore.PlanUpdate, Kind: identitystore.PlanGroup, Key: guidOps, ID: group, Name: "ops", Fields: []identitystore.FieldChange{change("displayName", "o", "ops")}},
+	}}
+	p.Sort()
+	r, err := c.PushPlan(t.Context(), p, scim.PushOptions{})
+	require.NoError(t, err)
+	require.Equal(t, map[scim.Outcome]int{scim.Failed: 1, scim.Skipped: 1}, r.Counts())
+	require.ErrorContains(t, r.Err(), "Source")
+	opt := scim.PushOptions{Source: store}
+	r, err = c.PushPlan(t.Context(), p, opt)
+	require.NoError(t, err)
+	require.NoError(t, r.Err())
+	want := scim.State{
+		Users:  []scim.PushUser{{UserName: "alice", ExternalID: guidAlice, DisplayName: "Alice A", Email: "a@example.com", Active: true}},
+		Groups: []scim.PushGroup{{DisplayName: "ops", ExternalID: guidOps}},
+	}
+	requireState(t, want, s.state(t))
+	// a user whom the removal only deactivated is active again
+	u, err := s.svc.UserByName(t.Context(), "alice")
+	require.NoError(t, err)
+	require.NoError(t, c.Do(t.Context(), http.MethodPatch, "/Users/"+u.ID, map[string]any{"Operations": []any{map[string]any{"op": "replace", "path": "active", "value": false}}}, nil))
+	_, err = c.PushPlan(t.Context(), p, opt)
+	require.NoError(t, err)
+	requireState(t, want, s.state(t))
+	p.Objects[0].ID, p.Objects[1].ID = "gone", "gone"
+	s2 := newService(t, scim.RFC)
+	r, err = s2.client(t, scim.ClientConfig{}).PushPlan(t.Context(), p, opt)
+	require.NoError(t, err)
+	require.Equal(t, 2, r.Counts()[scim.Failed])
+}

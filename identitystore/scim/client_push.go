@@ -39,6 +39,10 @@ type PushOptions struct {
 	// deactivated and memberships ended. Approve is the hash of the held plan that may pass all the same.
 	Guard   identitystore.Guard
 	Approve string
+	// Source is the store to which a plan given to [Client.PushPlan] has been applied. Objects that come back after their
+	// deletion are read from it whole, for which it is required, and so are changed ones that the service does not have,
+	// which are skipped without it.
+	Source *identitystore.Service
 	// FillNames gives users without a display, given or family name one, which IAM Identity Center requires.
 	FillNames bool
 	// Compare reads only: the report tells what a push would do.
