@@ -149,3 +149,68 @@ func TestScenarioT04T07ChangesSurviveAnOutage(t *testing.T) {
 	res = e.increment("after the outage")
 	require.Equal(t, identitystore.MemberCounts{Add: 1, Remove: 1}, res.Counts.Memberships)
 }
+
+// plainNames is a directory whose servers name members without objectGUID.
+type plainNames struct{ *directory.Client }
+
+// Changes implements [adsync.ChangeReader].
+func (p plainNames) Changes(ctx context.Context, q directory.ChangeQuery, from directory.Cursor) (*directory.ChangeSet, directory.Cursor, error) {
+	set, next, err := p.Client.Changes(ctx, q, from)
+	for i := range set.Links {
+		for _, list := range [][]directory.ExtendedDN{set.Links[i].Added, set.Links[i].Removed} {
+			for j := range list {
+				list[j].GUID = ""
+			}
+		}
+	}
+	return set, next, err
+}
+
+// TestFullReadWhereChangesAreNotEnough: whatever cannot be told exactly is read.
+func TestFullReadWhereChangesAreNotEnough(t *testing.T) {
+	t.Parallel()
+	names := []string{"corp.example.test", "partner.example.test"}
+	for name, c := range map[string]struct {
+		source func(e *estate) adsync.DirectoryConfig
+		change func(e *estate, g *directorytest.Object)
+	}{
+		"members without objectGUID": {
+			func(e *estate) adsync.DirectoryConfig {
+				return adsync.DirectoryConfig{Client: plainNames{e.client}, Domains: names}
+			},
+			func(e *estate, g *directorytest.Object) { e.corp.AddMember(g, e.person("late")) },
+		},
+		"a member from elsewhere": {
+			func(e *estate) adsync.DirectoryConfig {
+				return adsync.DirectoryConfig{Client: e.client, Domains: names}
+			},
+			func(e *estate, g *directorytest.Object) {
+				e.corp.AddMember(g, e.corp.AddForeign(e.partner.AddUser(directorytest.User{Name: "stranger"}).SID()))
+			},
+		},
+		"a domain is not configured any more": {
+			func(e *estate) adsync.DirectoryConfig {
+				return adsync.DirectoryConfig{Client: e.client, Domains: names}
+			},
+			func(e *estate, _ *directorytest.Object) {
+				var err error
+				e.cfg.From, err = adsync.NewDirectory(adsync.DirectoryConfig{Client: e.client, Domains: names[:1]})
+				require.NoError(e.t, err)
+			},
+		},
+	} {
+		e := newEstate(t, directorytest.Config{})
+		g := e.corp.AddGroup(directorytest.Group{Name: "G"})
+		for i := range 8 {
+			e.corp.AddMember(g, e.person(fmt.Sprint("user", i)))
+		}
+		var err error
+		e.cfg.From, err = adsync.NewDirectory(c.source(e))
+		require.NoError(t, err)
+		e.assignNames(`GROUP CORP\G`)
+		e.run(adsync.StateApplied)
+		require.Empty(t, e.increment(name).Plan.Decisions, "nothing happened")
+		c.change(e, g)
+		require.GreaterOrEqual(t, len(e.increment(name).Plan.Decisions), 9, "%s: everything was read", name)
+	}
+}
