@@ -63,10 +63,10 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.adminGroup, "admin-group", "", "`group` whose members may open /admin (embedded domain: Engineering; otherwise none)")
 	fs.StringVar(&o.otlp, "otlp", "", "send spans and figures to the OpenTelemetry collector at this base `URL` (OTLP/HTTP, for example http://127.0.0.1:4318)")
 	fs.StringVar(&o.metricsToken, "metrics-token-file", "", "`file` with the token that /metrics wants as a bearer; without it /metrics answers this machine only")
-	fs.StringVar(&o.secondFactor, "second-factor", factorOff, "`off`, optional (of those who have set one up, and where a relying party demands it) or required: authenticator app or security key at the built-in sign-in")
+	fs.StringVar(&o.secondFactor, "second-factor", factorOff, "`mode` of the second factor at the built-in sign-in: off, optional (asked of those who have set one up, and where a relying party demands it) or required")
 	fs.StringVar(&o.url, "url", "", "public base `URL` of the portal behind a proxy, for example https://portal.example.com (default: its address)")
 	fs.StringVar(&o.idpURL, "idp-url", "", "public base `URL` of the identity provider; security keys need https (or localhost) and a host name (default: its address)")
-	fs.DurationVar(&o.sessionLife, "session-life", 8*time.Hour, "how `long` a sign-in lasts, at the portal and at the identity provider")
+	fs.DurationVar(&o.sessionLife, "session-life", 8*time.Hour, "`duration` of a sign-in, at the portal and at the identity provider")
 	fs.BoolVar(&o.selftest, "selftest", false, "drive both sign-in flows once over HTTP, print one line a step, end with 0 or 1")
 	fs.Func("rp", "further relying party: `METADATA.xml[,rules=FILE]` or entity=ID,acs=URL[,name=NAME][,rules=FILE]; may repeat", func(s string) error {
 		rp, err := parseRelyingParty(s)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/adfedkit/adfedkit/examples/secondfactor"
+	"github.com/adfedkit/adfedkit/examples/storeopen"
 	"github.com/adfedkit/adfedkit/identitystore"
 	"github.com/adfedkit/adfedkit/saml"
 	"github.com/adfedkit/adfedkit/saml/samlhttp"
@@ -676,10 +678,35 @@ func TestTwoSetUpsAtOnce(t *testing.T) {
 	require.Contains(t, w.post(w.signIn(), "totp", "code", w.code(secret)).Body, signedIn)
 }
 
-// TestManyAtOnce sends one right code from many browsers at the same time: one gets in.
+// TestManyAtOnce sends one right code from many browsers at the same time: one gets in, whatever the store.
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	t.Run("memory", func(t *testing.T) {
+		t.Parallel()
+		manyAtOnce(newWorld(t, nil))
+	})
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		st, err := storeopen.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "store.db"))
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, st.Close()) })
+		require.NoError(t, st.CreateTenant(t.Context(), identitystore.Tenant{ID: identitystore.DefaultTenant}))
+		manyAtOnce(newWorld(t, func(c *secondfactor.Config) {
+			c.Store = inTime{secondfactor.Documents{Store: st, Tenant: identitystore.DefaultTenant}}
+		}))
+	})
+}
+
+// inTime lets a store with the clock of the system remember what the test's clock sees in the past.
+type inTime struct{ secondfactor.Documents }
+
+func (s inTime) UseOnce(ctx context.Context, key [32]byte, _ time.Time) error {
+	return s.Documents.UseOnce(ctx, key, time.Now().Add(time.Hour))
+}
+
+func manyAtOnce(w *world) {
+	t := w.t
+	t.Helper()
 	secret, _ := w.enrolApp()
 	w.next()
 	const n = 8
