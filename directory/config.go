@@ -19,7 +19,7 @@ type Config struct {
 	Domains []Domain
 
 	Limits   Limits                                                            // zero fields mean the defaults
-	Dial     func(ctx context.Context, network, addr string) (net.Conn, error) // nil means a net.Dialer
+	Dial     func(ctx context.Context, network, addr string) (net.Conn, error) // "tcp", "udp" for LDAP pings; nil means a net.Dialer
 	Resolver Resolver                                                          // for Domain.Discover; nil means net.DefaultResolver
 	Now      func() time.Time                                                  // nil means the system clock
 	Logger   *slog.Logger                                                      // nil means no logging
@@ -39,6 +39,7 @@ type Domain struct {
 	InsecurePlain bool        // allows ldap:// without TLS and without a binder that protects the connection
 	Discover      bool        // finds servers by DNS SRV records when Servers is empty
 	Site          string      // with Discover: servers of this site first
+	LocateSite    bool        // with Discover and without Site: a domain controller is asked for our site by an LDAP ping (UDP); without answer any server is taken
 }
 
 // Limits bound what a client takes and waits. Zero means the default; nothing switches a limit off.
@@ -144,6 +145,14 @@ type endpoint struct {
 	tls  bool // ldaps
 	host string
 	addr string // host:port
+}
+
+// pingAddr is where LDAP pings go: the port of ldap://, over UDP.
+func (e endpoint) pingAddr() string {
+	if e.tls {
+		return net.JoinHostPort(e.host, "389")
+	}
+	return e.addr
 }
 
 func parseServer(s string) (endpoint, error) {

@@ -24,22 +24,15 @@ func (d *domain) discover(ctx context.Context) error {
 	if known > 0 && now.Before(found.Add(discoverTTL)) {
 		return nil
 	}
-	names := []string{"dc._msdcs." + d.cfg.DNS}
-	if d.cfg.Site != "" {
-		names = []string{d.cfg.Site + "._sites.dc._msdcs." + d.cfg.DNS, names[0]}
-	}
-	var eps []endpoint
-	var last error
-	for _, name := range names {
-		rctx, cancel := context.WithTimeout(ctx, d.client.cfg.Limits.BindTimeout)
-		_, srv, err := d.client.cfg.Resolver.LookupSRV(rctx, "ldap", "tcp", name)
-		cancel()
-		if err != nil {
+	var near []endpoint
+	everywhere, last := d.srvRecords(ctx, "dc._msdcs."+d.cfg.DNS)
+	if site := d.site(ctx, everywhere); site != "" {
+		var err error
+		if near, err = d.srvRecords(ctx, site+"._sites.dc._msdcs."+d.cfg.DNS); last == nil {
 			last = err
-			continue
 		}
-		eps = appendEndpoints(eps, srv) // LookupSRV has sorted by priority and shuffled by weight
 	}
+	eps := mergeEndpoints(near, everywhere)
 	if len(eps) == 0 {
 		if known > 0 {
 			return nil
@@ -57,23 +50,46 @@ func orText(err error) error {
 	return err
 }
 
-func appendEndpoints(eps []endpoint, srv []*net.SRV) []endpoint {
+// site is the configured site, or the one that a domain controller says we are in.
+func (d *domain) site(ctx context.Context, eps []endpoint) string {
+	if d.cfg.Site != "" || !d.cfg.LocateSite {
+		return d.cfg.Site
+	}
+	n, err := d.ping(ctx, eps)
+	if err != nil || !siteName(n.ClientSite) {
+		return ""
+	}
+	return n.ClientSite
+}
+
+// srvRecords asks DNS for one name. The records come sorted by priority and shuffled by weight.
+func (d *domain) srvRecords(ctx context.Context, name string) ([]endpoint, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.client.cfg.Limits.BindTimeout)
+	defer cancel()
+	_, srv, err := d.client.cfg.Resolver.LookupSRV(ctx, "ldap", "tcp", name)
+	if err != nil {
+		return nil, err
+	}
+	var eps []endpoint
 	for _, r := range srv {
-		host := strings.ToLower(strings.TrimSuffix(r.Target, "."))
-		if host == "" || len(eps) >= maxSRV {
-			continue
-		}
-		addr := net.JoinHostPort(host, strconv.Itoa(int(r.Port)))
-		e := endpoint{url: "ldap://" + addr, host: host, addr: addr}
-		dup := false
-		for _, x := range eps {
-			dup = dup || x.addr == addr
-		}
-		if !dup {
-			eps = append(eps, e)
+		if host := strings.ToLower(strings.TrimSuffix(r.Target, ".")); host != "" && len(eps) < maxSRV {
+			addr := net.JoinHostPort(host, strconv.Itoa(int(r.Port)))
+			eps = append(eps, endpoint{url: "ldap://" + addr, host: host, addr: addr})
 		}
 	}
-	return eps
+	return eps, nil
+}
+
+// mergeEndpoints returns first, then what is in then only, each address once.
+func mergeEndpoints(first, then []endpoint) (out []endpoint) {
+	seen := map[string]bool{}
+	for _, e := range append(first, then...) {
+		if !seen[e.addr] && len(out) < maxSRV {
+			seen[e.addr] = true
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 // adopt replaces the list of servers and keeps the pools of those that stay.

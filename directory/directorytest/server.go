@@ -12,11 +12,12 @@ import (
 	"github.com/adfedkit/adfedkit/internal/ldapwire"
 )
 
-// listeners are the two addresses of a domain controller.
+// listeners are the addresses of a domain controller.
 type listeners struct {
 	mu    sync.Mutex
 	plain net.Listener
 	tls   net.Listener
+	ping  net.PacketConn // nil without a site
 	addrP string
 	addrT string
 }
@@ -34,6 +35,13 @@ func (dc *DC) listen() error {
 		return err
 	}
 	dc.net.addrP, dc.net.addrT = dc.net.plain.Addr().String(), dc.net.tls.Addr().String()
+	if dc.cfg.Site != "" {
+		if dc.net.ping, err = (&net.ListenConfig{}).ListenPacket(context.Background(), "udp", dc.net.addrP); err != nil {
+			_, _ = dc.net.plain.Close(), dc.net.tls.Close()
+			return fmt.Errorf("directorytest: %w", err)
+		}
+		dc.srv.wg.Go(func(pc net.PacketConn) func() { return func() { dc.answerPings(pc) } }(dc.net.ping))
+	}
 	dc.accept(dc.net.plain, false)
 	dc.accept(dc.net.tls, true)
 	return nil
@@ -69,6 +77,9 @@ func (dc *DC) Stop() {
 		if l != nil {
 			_ = l.Close()
 		}
+	}
+	if dc.net.ping != nil {
+		_ = dc.net.ping.Close()
 	}
 	dc.net.mu.Unlock()
 	dc.Disconnect()

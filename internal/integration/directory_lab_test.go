@@ -141,6 +141,16 @@ func TestLabDirectoryRead(t *testing.T) {
 		require.Len(t, ds, 2)
 	})
 
+	t.Run("ping", func(t *testing.T) {
+		plain := sambaClient(t, func(cfg *directory.Config) { cfg.Domains[0].Servers = []string{os.Getenv("ADLAB_LDAP")} })
+		n, err := plain.Ping(ctx, "CORP")
+		require.NoError(t, err)
+		require.Equal(t, os.Getenv("ADLAB_DOMAIN"), n.Domain)
+		require.Equal(t, os.Getenv("ADLAB_HOST"), n.Host)
+		require.Equal(t, "Default-First-Site-Name", n.ClientSite)
+		require.True(t, n.Writable && n.GlobalCatalog)
+	})
+
 	// the transitive filter (in-chain) fails on this server for nests and cycles; token groups are its other transitive answer
 	t.Run("the server's own token groups agree", func(t *testing.T) {
 		all, err := c.SearchAll(ctx, directory.Query{
