@@ -53,3 +53,9 @@ func TestSCIMRacesPostgres(t *testing.T) {
 	st, _ := postgresSCIM(t)
 	raceSCIM(t, st)
 }
+
+func TestSCIMFiltersPostgres(t *testing.T) {
+	t.Parallel()
+	st, _ := postgresSCIM(t)
+	filtersAgree(t, st, 300)
+}
