@@ -93,8 +93,11 @@ func TestNamesAndRevisions(t *testing.T) {
 // TestExtensions: extensions are shown to those who name them.
 func TestExtensions(t *testing.T) {
 	t.Parallel()
-	h, _ := twoStores(t)
+	h, byID := twoStores(t)
 	id := str(call(t, h, "CreateUser", in(`,"UserName":"a","Extensions":{"aws:identitystore:enterprise":{"costCenter":"7"}}`), ""), "UserId")
+	stored, err := byID[storeID].DescribeUser(t.Context(), id)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"costCenter":"7"}`, string(stored.Extensions["urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"]), "the name that SCIM and CSV use")
 	ask := func(names, kind string) map[string]any {
 		return call(t, h, "DescribeUser", in(`,"UserId":"`+id+`"`+names), kind)
 	}
