@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand"
@@ -115,4 +116,31 @@ func TestSCIMFiltersSQLite(t *testing.T) {
 	t.Parallel()
 	st, _ := sqliteSCIM(t)
 	filtersAgree(t, st, testscale.N(300, 5_000))
+}
+
+// plainStore offers what a store must, and nothing that it may besides.
+type plainStore struct{ identitystore.Store }
+
+type plainReader struct{ identitystore.Reader }
+
+type plainTxn struct{ identitystore.Txn }
+
+func (s plainStore) Reader(ctx context.Context, tenant string) (identitystore.Reader, error) {
+	r, err := s.Store.Reader(ctx, tenant)
+	return plainReader{r}, err
+}
+
+func (s plainStore) View(ctx context.Context, tenant string, f func(identitystore.Reader) error) error {
+	return s.Store.View(ctx, tenant, func(r identitystore.Reader) error { return f(plainReader{r}) })
+}
+
+func (s plainStore) Update(ctx context.Context, tenant string, f func(identitystore.Txn) error) error {
+	return s.Store.Update(ctx, tenant, func(t identitystore.Txn) error { return f(plainTxn{t}) })
+}
+
+// TestSCIMPlainStore: a store of somebody else without the optional look-ups gives the same answers.
+func TestSCIMPlainStore(t *testing.T) {
+	t.Parallel()
+	filtersAgree(t, plainStore{new(identitystore.Memory)}, 300)
+	sameOnAll(t, func(testing.TB) identitystore.Store { return plainStore{new(identitystore.Memory)} })
 }
