@@ -31,6 +31,7 @@ type common struct {
 	Party   string
 	Script  string
 	Style   string
+	Leave   string // ends the sign-in
 }
 
 type question struct {
@@ -77,6 +78,7 @@ func (v *visit) common(message string) common {
 	return common{
 		Action: v.step.Action, Hidden: v.step.Hidden, Message: message, User: v.step.User.UserName(), Party: v.step.RelyingParty.DisplayName(),
 		Script: pathScript, Style: pathStylesheet,
+		Leave: samlhttp.PathSignOn + "?wa=wsignout1.0",
 	}
 }
 

@@ -551,6 +551,21 @@ func TestPages(t *testing.T) {
 	require.NotContains(t, w.post(p, "show").Body, "<script>alert")
 }
 
+// TestLeave goes back to the sign-in form: who cannot answer is not caught.
+func TestLeave(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	p := w.signIn()
+	require.Contains(t, p.Body, `href="/adfs/ls/?wa=wsignout1.0"`)
+	out, err := w.b.Open(t.Context(), w.lab.IdPURL+"/adfs/ls/?wa=wsignout1.0")
+	require.NoError(t, err)
+	require.Contains(t, out.Body, "You have signed out.")
+	w.b.User = ""
+	p, err = w.b.Open(t.Context(), w.lab.SPURL+"/")
+	require.NoError(t, err)
+	require.Contains(t, p.Body, `name="Password"`)
+}
+
 func TestCrossOriginAnswers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
