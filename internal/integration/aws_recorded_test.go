@@ -142,7 +142,7 @@ func TestRecordedSignatures(t *testing.T) {
 		_, list, _ := strings.Cut(header, "SignedHeaders=")
 		list, _, _ = strings.Cut(list, ",")
 		again.ContentLength = -1 // signed only where the CLI did so
-		for _, h := range strings.Split(list, ";") {
+		for h := range strings.SplitSeq(list, ";") {
 			if h == "content-length" {
 				again.ContentLength = int64(len(body))
 			}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -56,9 +57,7 @@ func (c *cycle) do(status int, method, path string, body any) doc {
 	rq, err := http.NewRequestWithContext(c.t.Context(), method, c.base+path, r)
 	require.NoError(c.t, err)
 	rq.Header.Set("Authorization", "Bearer "+cycleToken)
-	for k, v := range c.header {
-		rq.Header[k] = v
-	}
+	maps.Copy(rq.Header, c.header)
 	if r != nil {
 		rq.Header.Set("Content-Type", "application/scim+json; charset=utf-8")
 	}
