@@ -71,13 +71,13 @@ func (p *progress) view() progressView {
 	took := time.Since(p.began).Round(time.Second)
 	switch {
 	case p.total > 0 && p.done > 0:
-		v.Detail = fmt.Sprintf("%d of %d, since %s", p.done, p.total, took)
+		v.Detail = fmt.Sprintf("%d of %d, for %s", p.done, p.total, took)
 	case p.done > 0:
-		v.Detail = fmt.Sprintf("%d so far, since %s", p.done, took)
+		v.Detail = fmt.Sprintf("%d so far, for %s", p.done, took)
 	case p.total > 0:
-		v.Detail = fmt.Sprintf("%d objects and memberships, since %s", p.total, took)
+		v.Detail = fmt.Sprintf("%d objects and memberships, for %s", p.total, took)
 	default:
-		v.Detail = fmt.Sprintf("since %s", took)
+		v.Detail = fmt.Sprintf("for %s", took)
 	}
 	return v
 }

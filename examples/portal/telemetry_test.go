@@ -299,10 +299,10 @@ func (s *safeBuffer) String() string {
 func TestProgressText(t *testing.T) {
 	t.Parallel()
 	for want, p := range map[string]*progress{
-		"7 of 9, since":             {stage: adsync.StageRead, done: 7, total: 9},
-		"7 so far, since":           {stage: adsync.StageRead, done: 7},
+		"7 of 9, for":               {stage: adsync.StageRead, done: 7, total: 9},
+		"7 so far, for":             {stage: adsync.StageRead, done: 7},
 		"9 objects and memberships": {stage: adsync.StageRead, total: 9},
-		"since ":                    {stage: adsync.StageRead},
+		"for ":                      {stage: adsync.StageRead},
 	} {
 		p.began = time.Now()
 		require.True(t, strings.HasPrefix(p.view().Detail, want), p.view().Detail)
