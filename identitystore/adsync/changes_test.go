@@ -86,6 +86,9 @@ func (c *changeLog) Changes(_ context.Context, since string) (*adsync.Delta, err
 		was, ok := before.objects[g]
 		was.MemberOf = now.MemberOf // that somebody is in another group is no change of the object
 		if !ok || fmt.Sprint(was) != fmt.Sprint(now) {
+			if ok && c.r.IntN(2) == 0 { // read twice, and changed in between
+				d.Objects = append(d.Objects, was)
+			}
 			d.Objects = append(d.Objects, now)
 		}
 	}
@@ -286,4 +289,43 @@ func TestChangesFailure(t *testing.T) {
 	res, err = w.engine().RunChanges(t.Context(), w.scope, "")
 	require.NoError(t, err)
 	require.Equal(t, 1, res.Counts.Users.Create)
+}
+
+// doubled tells an older reading of an object before the present one.
+type doubled struct {
+	*changeLog
+	older adsync.Object
+}
+
+// Changes implements [adsync.ChangeSource].
+func (d doubled) Changes(ctx context.Context, since string) (*adsync.Delta, error) {
+	delta, err := d.changeLog.Changes(ctx, since)
+	delta.Objects = append([]adsync.Object{d.older}, delta.Objects...)
+	return delta, err
+}
+
+// TestObjectReadTwice: of two readings of one object in one delta the last one counts, also for its primary group.
+func TestObjectReadTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	log := newChangeLog(w.forest, 7)
+	p, q, x, u := w.group("P"), w.group("Q"), w.group("X"), w.user("u")
+	w.put(p)
+	w.members[p][u] = "primary"
+	w.assign(p, q, x)
+	w.cfg.From = log
+	w.run(adsync.StateApplied)
+	require.Equal(t, []string{"P"}, w.groupsOf(u))
+	w.take(p, u)
+	w.put(q)
+	w.members[q][u] = "primary"
+	w.objects[u].Attributes["name"] = "New"
+	older := *w.objects[u]
+	older.Name, older.PrimaryGroup = "older@corp.example.test", w.objects[x].SID
+	w.cfg.From = doubled{log, older}
+	_, err := w.engine().RunChanges(t.Context(), w.scope, "")
+	require.NoError(t, err)
+	require.Equal(t, []string{"Q"}, w.groupsOf(u))
+	require.Equal(t, "u@corp.example.test", w.record(u).UserName)
+	w.run(adsync.StateUnchanged)
 }

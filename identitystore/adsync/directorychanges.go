@@ -61,9 +61,6 @@ func (s *changing) Mark(ctx context.Context) (string, error) {
 	out := map[string]cursors{}
 	for _, d := range s.cfg.Domains {
 		at, err := s.mark(ctx, d)
-		if errors.Is(err, directory.ErrServerChanged) { // a connection was older than the database: the next one is not
-			at, err = s.mark(ctx, d)
-		}
 		if errors.Is(err, directory.ErrFullReadNeeded) {
 			return "", nil // no Active Directory: it cannot tell
 		}
@@ -115,25 +112,9 @@ func (s *changing) Changes(ctx context.Context, since string) (*Delta, error) {
 		}
 		next[d] = after
 	}
-	out.Objects = latest(out.Objects)
 	text, err := json.Marshal(next)
 	out.Mark = string(text)
 	return out, err
-}
-
-// latest keeps the last reading of each object.
-func latest(objects []Object) []Object {
-	last := map[string]int{}
-	for i, o := range objects {
-		last[o.GUID] = i
-	}
-	var out []Object
-	for i, o := range objects {
-		if last[o.GUID] == i {
-			out = append(out, o)
-		}
-	}
-	return out
 }
 
 // changed adds the changes of one domain. Members are asked first: whoever comes into a group between the two questions

@@ -166,10 +166,33 @@ func (p plainNames) Changes(ctx context.Context, q directory.ChangeQuery, from d
 	return set, next, err
 }
 
+// refusing is a directory that takes the right to ask for changed members away.
+type refusing struct {
+	*directory.Client
+	now atomic.Bool
+}
+
+// Changes implements [adsync.ChangeReader].
+func (r *refusing) Changes(ctx context.Context, q directory.ChangeQuery, from directory.Cursor) (*directory.ChangeSet, directory.Cursor, error) {
+	if r.now.Load() && q.Mode == directory.DirSync {
+		return nil, directory.Cursor{}, &directory.ResultError{Code: 50}
+	}
+	return r.Client.Changes(ctx, q, from)
+}
+
+// Now implements [adsync.ChangeReader].
+func (r *refusing) Now(ctx context.Context, q directory.ChangeQuery) (directory.Cursor, error) {
+	if r.now.Load() && q.Mode == directory.DirSync {
+		return directory.Cursor{}, &directory.ResultError{Code: 50}
+	}
+	return r.Client.Now(ctx, q)
+}
+
 // TestFullReadWhereChangesAreNotEnough: whatever cannot be told exactly is read.
 func TestFullReadWhereChangesAreNotEnough(t *testing.T) {
 	t.Parallel()
 	names := []string{"corp.example.test", "partner.example.test"}
+	var takeAway func()
 	for name, c := range map[string]struct {
 		source func(e *estate) adsync.DirectoryConfig
 		change func(e *estate, g *directorytest.Object)
@@ -179,6 +202,14 @@ func TestFullReadWhereChangesAreNotEnough(t *testing.T) {
 				return adsync.DirectoryConfig{Client: plainNames{e.client}, Domains: names}
 			},
 			func(e *estate, g *directorytest.Object) { e.corp.AddMember(g, e.person("late")) },
+		},
+		"a right is taken away": {
+			func(e *estate) adsync.DirectoryConfig {
+				r := &refusing{Client: e.client}
+				takeAway = func() { r.now.Store(true) }
+				return adsync.DirectoryConfig{Client: r, Domains: names}
+			},
+			func(e *estate, g *directorytest.Object) { takeAway(); e.corp.AddMember(g, e.person("late")) },
 		},
 		"a member from elsewhere": {
 			func(e *estate) adsync.DirectoryConfig {

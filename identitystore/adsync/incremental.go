@@ -13,12 +13,13 @@ import (
 
 // tracer makes an incremental plan.
 type tracer struct {
-	e     *Engine
-	r     identitystore.Reader
-	delta *Delta
-	last  state
-	scope Scope
-	roots map[string]bool // objectGUIDs of the assigned principals
+	e          *Engine
+	r          identitystore.Reader
+	delta      *Delta
+	last       state
+	scope      Scope
+	objectsNow []Object        // changed objects, each once
+	roots      map[string]bool // objectGUIDs of the assigned principals
 
 	part    *stored         // the records that matter, loaded one by one
 	known   map[string]bool // GUIDs that were looked up, found or not
@@ -42,7 +43,23 @@ func (e *Engine) newTracer(r identitystore.Reader, scope Scope, last state, delt
 	for _, guid := range last.Principals {
 		t.roots[guid] = true
 	}
+	t.objectsNow = latest(delta.Objects)
 	return t
+}
+
+// latest keeps the last reading of each object.
+func latest(objects []Object) []Object {
+	last := map[string]int{}
+	for i, o := range objects {
+		last[o.GUID] = i
+	}
+	var out []Object
+	for i, o := range objects {
+		if last[o.GUID] == i {
+			out = append(out, o)
+		}
+	}
+	return out
 }
 
 // incremental plans from what changed since the last run.
@@ -103,7 +120,7 @@ func (t *tracer) inScope(ctx context.Context, guid string) (record, bool, error)
 
 // objects takes the new form of what is in scope.
 func (t *tracer) objects(ctx context.Context) error {
-	for _, o := range t.delta.Objects {
+	for _, o := range t.objectsNow {
 		_, ok, err := t.inScope(ctx, o.GUID)
 		if err != nil {
 			return err

@@ -105,7 +105,7 @@ func (t *tracer) hasMember(ctx context.Context, group, child string) (bool, erro
 // returned finds the edges of objects that are not in scope and changed: one that was restored is a member again of
 // groups that did not change.
 func (t *tracer) returned(ctx context.Context) error {
-	for _, o := range t.delta.Objects {
+	for _, o := range t.objectsNow {
 		_, known, err := t.inScope(ctx, o.GUID)
 		if err != nil {
 			return err
@@ -128,7 +128,7 @@ func (t *tracer) returned(ctx context.Context) error {
 
 // primaries compares the primary groups of all changed users, in scope or not.
 func (t *tracer) primaries(ctx context.Context) error {
-	for _, o := range t.delta.Objects {
+	for _, o := range t.objectsNow {
 		if o.Kind != KindUser || t.gone[o.GUID] != "" {
 			continue
 		}
