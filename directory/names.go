@@ -290,13 +290,7 @@ func (c *Client) Resolve(ctx context.Context, name string, attributes ...string)
 		}
 		hits = append(hits, es...)
 	}
-	switch len(hits) {
-	case 0:
-		return nil, ErrNotFound
-	case 1:
-		return hits[0], nil
-	}
-	return nil, &AmbiguousError{Candidates: hits}
+	return only(hits)
 }
 
 // lookup finds the objects of one domain that a name fits.

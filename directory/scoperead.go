@@ -160,53 +160,51 @@ func (r *scopeReader) principals(ctx context.Context) error {
 			return errs[i]
 		}
 	}
-	for i, p := range r.q.Principals {
-		var e *Entry
-		var d *domain
-		err := errs[i]
-		if err == nil {
-			e, d, err = r.resolve(ctx, p, forms[i])
+	type hit struct {
+		e *Entry
+		d *domain
+	}
+	hits := make([][]hit, len(forms))
+	for _, d := range r.c.domains {
+		which, some := formsOf(forms, d)
+		if len(some) == 0 {
+			continue
 		}
-		if err != nil && !notFound(err) {
+		x, err := r.pin(ctx, d)
+		if err != nil {
 			return err
 		}
-		rp := ResolvedPrincipal{Principal: p, Err: err}
-		if err == nil {
-			rp.GUID, rp.Kind = e.GUID, e.Kind
-			if _, err := r.add(d, e); err != nil {
-				return err
+		found, err := x.conn.lookupAll(ctx, some, r.attributes())
+		if err != nil {
+			return err
+		}
+		for k, i := range which {
+			p := r.q.Principals[i]
+			for _, e := range found[k] {
+				if (e.Kind == KindUser || e.Kind == KindGroup) && (p.Kind == "" || e.Kind == p.Kind) {
+					hits[i] = append(hits[i], hit{e, d})
+				}
+			}
+		}
+	}
+	for i, p := range r.q.Principals {
+		rp := ResolvedPrincipal{Principal: p, Err: errs[i]}
+		if rp.Err == nil {
+			var all []*Entry
+			for _, h := range hits[i] {
+				all = append(all, h.e)
+			}
+			var e *Entry
+			if e, rp.Err = only(all); rp.Err == nil {
+				rp.GUID, rp.Kind = e.GUID, e.Kind
+				if _, err := r.add(hits[i][0].d, e); err != nil {
+					return err
+				}
 			}
 		}
 		r.found = append(r.found, rp)
 	}
 	return nil
-}
-
-func (r *scopeReader) resolve(ctx context.Context, p Principal, f nameForm) (*Entry, *domain, error) {
-	var hits []*Entry
-	var where *domain
-	for _, d := range f.domains {
-		x, err := r.pin(ctx, d)
-		if err != nil {
-			return nil, nil, err
-		}
-		es, err := x.conn.lookup(ctx, f, r.attributes())
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, e := range es {
-			if (e.Kind == KindUser || e.Kind == KindGroup) && (p.Kind == "" || e.Kind == p.Kind) {
-				hits, where = append(hits, e), d
-			}
-		}
-	}
-	switch len(hits) {
-	case 0:
-		return nil, nil, ErrNotFound
-	case 1:
-		return hits[0], where, nil
-	}
-	return nil, nil, &AmbiguousError{Candidates: hits}
 }
 
 // add makes a user or group known; a group is queued for its members.
