@@ -160,11 +160,34 @@ func (r *scopeReader) principals(ctx context.Context) error {
 			return errs[i]
 		}
 	}
-	type hit struct {
-		e *Entry
-		d *domain
+	hits, err := r.candidates(ctx, forms)
+	if err != nil {
+		return err
 	}
-	hits := make([][]hit, len(forms))
+	for i, p := range r.q.Principals {
+		rp := ResolvedPrincipal{Principal: p, Err: errs[i]}
+		var e *Entry
+		if rp.Err == nil {
+			e, rp.Err = only(hits[i])
+		}
+		if rp.Err == nil {
+			d, err := r.c.domain(e.Domain)
+			if err == nil {
+				_, err = r.add(d, e)
+			}
+			if err != nil {
+				return err
+			}
+			rp.GUID, rp.Kind = e.GUID, e.Kind
+		}
+		r.found = append(r.found, rp)
+	}
+	return nil
+}
+
+// candidates finds the users and groups that each principal's name fits.
+func (r *scopeReader) candidates(ctx context.Context, forms []nameForm) ([][]*Entry, error) {
+	hits := make([][]*Entry, len(forms))
 	for _, d := range r.c.domains {
 		which, some := formsOf(forms, d)
 		if len(some) == 0 {
@@ -172,39 +195,22 @@ func (r *scopeReader) principals(ctx context.Context) error {
 		}
 		x, err := r.pin(ctx, d)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		found, err := x.conn.lookupAll(ctx, some, r.attributes())
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for k, i := range which {
 			p := r.q.Principals[i]
 			for _, e := range found[k] {
 				if (e.Kind == KindUser || e.Kind == KindGroup) && (p.Kind == "" || e.Kind == p.Kind) {
-					hits[i] = append(hits[i], hit{e, d})
+					hits[i] = append(hits[i], e)
 				}
 			}
 		}
 	}
-	for i, p := range r.q.Principals {
-		rp := ResolvedPrincipal{Principal: p, Err: errs[i]}
-		if rp.Err == nil {
-			var all []*Entry
-			for _, h := range hits[i] {
-				all = append(all, h.e)
-			}
-			var e *Entry
-			if e, rp.Err = only(all); rp.Err == nil {
-				rp.GUID, rp.Kind = e.GUID, e.Kind
-				if _, err := r.add(hits[i][0].d, e); err != nil {
-					return err
-				}
-			}
-		}
-		r.found = append(r.found, rp)
-	}
-	return nil
+	return hits, nil
 }
 
 // add makes a user or group known; a group is queued for its members.
