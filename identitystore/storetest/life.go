@@ -247,6 +247,15 @@ func signIn(s *suite) { //nolint:funlen // one story
 	s.ok(err)
 	s.equal([]any{third.User.Revision(), len(third.Changed)}, []any{rev, 0})
 
+	// Another object with the record's SID is another person, who takes nothing over.
+	impostor := adSignIn("impostor@corp")
+	impostor.GUID = "another object"
+	_, err = s.svc.SignIn(ctx, impostor)
+	s.is(err, identitystore.ErrConflict)
+	impostor.Create = false
+	_, err = s.svc.SignIn(ctx, impostor)
+	s.is(err, identitystore.ErrNotProvisioned)
+
 	// Somebody else has the address: the sign-in goes on without it.
 	_, err = s.svc.CreateUser(ctx, author(), &identitystore.User{UserName: "x", Emails: mail("taken@corp")})
 	s.ok(err)

@@ -39,8 +39,13 @@ func leases(s *suite) {
 	s.ok(fence(two))
 	s.ok(s.svc.Release(ctx, two))
 	s.is(fence(two), identitystore.ErrFenced)
-	_, err = s.svc.Acquire(ctx, "sync/ad", "one", time.Minute)
+	again, err := s.svc.Acquire(ctx, "sync/ad", "one", time.Minute)
 	s.ok(err)
+	s.truth(again.Token > two.Token, "the token grows also for an owner of before")
+	stale := again
+	stale.Token = l.Token // the owner's own lease of before it lost it
+	s.is(fence(stale), identitystore.ErrFenced)
+	s.ok(fence(again))
 	s.is(fence(identitystore.Lease{Name: "other", Owner: "one", Token: 1}), identitystore.ErrFenced)
 	for _, bad := range []func() error{
 		func() error { _, err := s.svc.Acquire(ctx, "", "x", time.Minute); return err },
