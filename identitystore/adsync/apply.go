@@ -117,8 +117,7 @@ func (a *applier) write(ctx context.Context) error {
 	for _, o := range a.plan.Objects { // what goes makes its name free first
 		if o.Op == identitystore.PlanRemove {
 			a.wrote()
-			ref := identitystore.Ref{Kind: identitystore.Kind(o.Kind), ID: o.ID}
-			if err := a.remove(ctx, ref, o.Key); err != nil {
+			if err := a.remove(ctx, o.Key); err != nil {
 				return err
 			}
 		}
@@ -153,24 +152,18 @@ func (a *applier) relinked(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if ref.ID != o.ID {
-				return identitystore.ErrPlanStale
-			}
 			a.refs[o.Key] = ref
 		}
 	}
 	return nil
 }
 
-func (a *applier) remove(ctx context.Context, ref identitystore.Ref, guid string) error {
-	full, err := a.ref(ctx, guid)
+func (a *applier) remove(ctx context.Context, guid string) error {
+	ref, err := a.ref(ctx, guid)
 	if err != nil {
 		return err
 	}
-	if full.ID != ref.ID || full.Kind != ref.Kind {
-		return identitystore.ErrPlanStale
-	}
-	return a.tx.Delete(ctx, full, "deleted in the directory")
+	return a.tx.Delete(ctx, ref, "deleted in the directory")
 }
 
 func (a *applier) link(guid string) identitystore.Link {

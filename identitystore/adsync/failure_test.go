@@ -137,6 +137,14 @@ func TestScenarioF08F06IncompleteGroup(t *testing.T) {
 	require.Equal(t, []string{"part", "top:2"}, w.groupsOf(n))
 	require.Equal(t, []string{"side", "top"}, w.groupsOf(x), "top is above the incomplete group")
 	require.NotEmpty(t, res.Plan.Warnings)
+	require.True(t, w.record(v).Link.InScope(), "nobody knows that v left")
+	require.Equal(t, []string{"part", "top:2"}, w.groupsOf(v))
+	w.run(adsync.StateUnchanged) // however often it is not read
+	// who is proved to be deleted goes even from an incomplete group
+	w.remove(u)
+	res = w.run(adsync.StateApplied)
+	require.Equal(t, 1, res.Counts.Users.Remove)
+	require.Equal(t, identitystore.MemberCounts{Remove: 2}, res.Counts.Memberships)
 	w.objects[part].Incomplete = false
 	w.hidden[v] = false
 	w.run(adsync.StateApplied)
@@ -364,4 +372,27 @@ func TestLeaseIsRenewed(t *testing.T) {
 		w.cfg.From = pausing{w.forest, func() { time.Sleep(20 * time.Minute) }}
 		w.run(adsync.StateApplied)
 	})
+}
+
+// TestScenarioF08NestedBehindTheUnreadPart: a group, and its users, that are nested in the part that was not read stay.
+func TestScenarioF08NestedBehindTheUnreadPart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	top, sub, u, z := w.group("top"), w.group("sub"), w.user("u"), w.user("z")
+	w.put(top, sub, u)
+	w.put(sub, z)
+	w.assign(top)
+	w.run(adsync.StateApplied)
+	w.hidden[sub], w.hidden[z] = true, true
+	w.objects[top].Incomplete = true
+	w.objects[u].Attributes["name"] = "New"
+	res := w.run(adsync.StateApplied)
+	require.Equal(t, identitystore.MemberCounts{}, res.Counts.Memberships)
+	require.Equal(t, []string{"sub", "top:2"}, w.groupsOf(z))
+	require.True(t, w.groupRecord(sub).Link.InScope())
+	require.Equal(t, "New", w.record(u).DisplayName, "what was read is applied")
+	w.objects[top].Incomplete = false
+	w.run(adsync.StateApplied)
+	require.Empty(t, w.groupsOf(z), "now it is known that they left")
+	require.Equal(t, identitystore.StateUnscoped, w.groupRecord(sub).Link.State)
 }

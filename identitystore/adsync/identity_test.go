@@ -329,3 +329,16 @@ func TestDecisions(t *testing.T) {
 	require.Equal(t, map[string]string{users[0]: "unscoped", users[1]: "removed", users[2]: "updated", n: "created", group: "unchanged"}, got)
 	require.True(t, slices.IsSortedFunc(res.Plan.Decisions, func(a, b identitystore.Decision) int { return strings.Compare(a.Kind+a.Key, b.Kind+b.Key) }))
 }
+
+// TestKindNeverChanges: an objectGUID that was a user's and now is a group's is nothing that a directory does; the record
+// stays as it is.
+func TestKindNeverChanges(t *testing.T) {
+	t.Parallel()
+	w, group, users := crowd(t, 3)
+	w.objects[users[0]].Kind = adsync.KindGroup
+	w.put(group, w.user("n"))
+	res := w.run(adsync.StateApplied)
+	require.Equal(t, []adsync.Skipped{{Object: w.objects[users[0]].DN, Reason: adsync.SkipInvalidObject}}, skips(res))
+	require.Equal(t, "user0000@corp.example.test", w.record(users[0]).UserName)
+	require.True(t, w.record(users[0]).Link.InScope())
+}

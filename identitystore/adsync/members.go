@@ -12,10 +12,9 @@ func (p *planner) present(guid string) bool {
 	return ok && (w.drop == "" || w.exists && w.op != identitystore.PlanRestore)
 }
 
-// edgeChanges compares the nested structure.
-func (p *planner) edgeChanges(have map[Edge]bool) {
-	want := map[Edge]bool{}
-	var edges []Edge
+// wantedEdges are the edges between records that are there after the plan.
+func (p *planner) wantedEdges() (want map[Edge]bool, edges []Edge) {
+	want = map[Edge]bool{}
 	for _, e := range p.snap.Edges {
 		parent, ok := p.byGUID[e.Parent]
 		if ok && parent.object.Kind == KindGroup && p.present(e.Parent) && p.present(e.Child) && !want[e] {
@@ -23,7 +22,11 @@ func (p *planner) edgeChanges(have map[Edge]bool) {
 			edges = append(edges, e)
 		}
 	}
-	p.freeze(edges, have)
+	return want, edges
+}
+
+// edgeChanges compares the nested structure.
+func (p *planner) edgeChanges(want map[Edge]bool, edges []Edge, have map[Edge]bool) {
 	p.nest = newNesting()
 	for _, e := range edges {
 		p.nest.link(e.Parent, e.Child)

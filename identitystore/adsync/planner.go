@@ -66,12 +66,14 @@ func (p *planner) make(ctx context.Context, r identitystore.Reader) error {
 	p.resolveNames()
 	p.resolveUnique()
 	p.objectChanges()
-	p.missing()
-	edges, err := p.stored.edges(ctx, r)
+	have, err := p.stored.edges(ctx, r)
 	if err != nil {
 		return err
 	}
-	p.edgeChanges(edges)
+	want, edges := p.wantedEdges()
+	p.freeze(edges, have)
+	p.missing()
+	p.edgeChanges(want, edges, have)
 	if err := p.memberChanges(ctx, r); err != nil {
 		return err
 	}
@@ -276,6 +278,10 @@ func (p *planner) absent(guid string, rec record) {
 		if rec.link.State == identitystore.StateUnscoped {
 			p.decide(rec.kind, guid, rec.name, "kept", "out_of_scope")
 			p.disableLongUnscoped(rec)
+			return
+		}
+		if p.frozen[guid] { // it may stand in the part of a group that was not read
+			p.decide(rec.kind, guid, rec.name, "kept", "incomplete_group")
 			return
 		}
 		p.plan.Objects = append(p.plan.Objects, identitystore.PlanObject{
