@@ -88,6 +88,11 @@ type readEntity struct {
 }
 
 func parseMetadata(raw []byte, opts MetadataOptions) ([]readEntity, error) {
+	return parseMetadataIn(raw, opts, false)
+}
+
+// parseMetadataIn is parseMetadata for a piece of a document; covered says that a verified signature over the document covers it.
+func parseMetadataIn(raw []byte, opts MetadataOptions, covered bool) ([]readEntity, error) {
 	r := &metadataReader{opts: opts, now: clock.Or(opts.Now)(), seen: map[string]bool{}}
 	doc, err := parseXML(raw, xmlgate.MetadataLimits(opts.MaxBytes))
 	if err != nil {
@@ -98,7 +103,7 @@ func parseMetadata(raw []byte, opts MetadataOptions) ([]readEntity, error) {
 	if !root.Is(nsMetadata, "EntityDescriptor") && !root.Is(nsMetadata, "EntitiesDescriptor") {
 		return nil, reject(ReasonMetadata, "root element is neither EntityDescriptor nor EntitiesDescriptor", nil)
 	}
-	if err := r.element(root, scope{}, 0); err != nil {
+	if err := r.element(root, scope{verified: covered}, 0); err != nil {
 		return nil, err
 	}
 	return r.out, nil

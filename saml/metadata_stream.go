@@ -18,25 +18,39 @@ const (
 // StreamMetadata yields the entities of an aggregate one by one, so that memory is bounded by the largest entity and not by the
 // document. Each entity passes the same gate and the same checks as in [ParseMetadata], with validUntil and namespaces of the
 // groups around it. The signature of the aggregate as a whole cannot be verified that way: with TrustedKeys only entities that
-// are signed themselves are accepted, and [ParseMetadataSet] is the function that verifies a whole document, in memory. MaxBytes bounds the whole document (0 = 1 GiB). The sequence ends at the first error in the
-// structure of the document; an unusable entity is an error beside which the sequence goes on.
+// are signed themselves are accepted; [StreamSignedMetadata] verifies the whole, from a file, and [ParseMetadataSet] in memory.
+// MaxBytes bounds the whole document (0 = 1 GiB). The sequence ends at the first error in the structure of the document; an unusable
+// entity is an error beside which the sequence goes on.
 func StreamMetadata(r io.Reader, opts MetadataOptions) iter.Seq2[*Metadata, error] {
-	return func(yield func(*Metadata, error) bool) {
-		limit := int64(opts.MaxBytes)
-		if limit <= 0 {
-			limit = defaultStream
-		}
-		capped := &io.LimitedReader{R: r, N: limit + 1}
-		s := &metadataStream{r: bufio.NewReaderSize(capped, maxStreamTag), opts: opts, seen: map[string]bool{}}
-		err := s.run(yield)
-		if capped.N <= 0 {
-			err = reject(ReasonTooLarge, "metadata aggregate", nil)
-		}
-		if err != nil && !errors.Is(err, errStopped) {
-			yield(nil, err)
-		}
+	return func(yield func(*Metadata, error) bool) { streamMetadata(r, opts, nil, yield) }
+}
+
+// streamMetadata yields the entities; with known only those, in that order, and as verified.
+func streamMetadata(r io.Reader, opts MetadataOptions, known *knownEntities, yield func(*Metadata, error) bool) {
+	capped, s := newMetadataStream(r, opts)
+	s.known = known
+	err := s.run(yield)
+	switch {
+	case capped.N <= 0:
+		err = reject(ReasonTooLarge, "metadata aggregate", nil)
+	case err == nil && known != nil && known.next < len(known.sums):
+		err = reject(ReasonSignature, errChanged, nil)
+	}
+	if err != nil && !errors.Is(err, errStopped) {
+		yield(nil, err)
 	}
 }
+
+func newMetadataStream(r io.Reader, opts MetadataOptions) (*io.LimitedReader, *metadataStream) {
+	limit := int64(opts.MaxBytes)
+	if limit <= 0 {
+		limit = defaultStream
+	}
+	capped := &io.LimitedReader{R: r, N: limit + 1}
+	return capped, &metadataStream{r: bufio.NewReaderSize(capped, maxStreamTag), opts: opts, seen: map[string]bool{}}
+}
+
+const errChanged = "the aggregate changed after its signature was verified"
 
 var errStopped = errors.New("saml: iteration stopped")
 
@@ -47,6 +61,7 @@ type metadataStream struct {
 	opts   MetadataOptions
 	groups []string // start tags of the open groups, as received
 	seen   map[string]bool
+	known  *knownEntities // what a signature over the whole covers, or nil
 }
 
 func (s *metadataStream) run(yield func(*Metadata, error) bool) error {
@@ -108,18 +123,13 @@ func (s *metadataStream) step(tag string, yield func(*Metadata, error) bool) err
 
 // entity parses one entity in the context of its groups.
 func (s *metadataStream) entity(text string, yield func(*Metadata, error) bool) error {
-	var doc strings.Builder
-	for _, g := range s.groups {
-		doc.WriteString(g)
-	}
-	doc.WriteString(text)
-	for i := range s.groups {
-		name := strings.FieldsFunc(s.groups[len(s.groups)-1-i][1:], func(r rune) bool { return r == '>' || r <= ' ' })[0]
-		doc.WriteString("</" + name + ">")
+	doc := s.wrap([]byte(text))
+	if s.known != nil && !s.known.expect(doc) {
+		return reject(ReasonSignature, errChanged, nil)
 	}
 	opts := s.opts
 	opts.MaxBytes = maxStreamEntity + maxGroupDepth*maxStreamTag
-	list, err := parseMetadata([]byte(doc.String()), opts)
+	list, err := parseMetadataIn(doc, opts, s.known != nil)
 	if err != nil {
 		if !yield(nil, err) {
 			return errStopped
@@ -130,7 +140,7 @@ func (s *metadataStream) entity(text string, yield func(*Metadata, error) bool) 
 		if s.seen[m.EntityID] {
 			return reject(ReasonMetadata, "an entityID occurs twice", nil)
 		}
-		s.seen[m.EntityID] = true
+		s.seen[strings.Clone(m.EntityID)] = true // a part of the text would keep all of it alive
 		var ok bool
 		if m.expired != nil {
 			ok = yield(nil, m.expired)
@@ -142,6 +152,19 @@ func (s *metadataStream) entity(text string, yield func(*Metadata, error) bool) 
 		}
 	}
 	return nil
+}
+
+// wrap puts a piece into the start tags of its groups, as received, and their end tags.
+func (s *metadataStream) wrap(piece []byte) []byte {
+	var doc []byte
+	for _, g := range s.groups {
+		doc = append(doc, g...)
+	}
+	doc = append(doc, piece...)
+	for i := range s.groups {
+		doc = append(doc, endTag(s.groups[len(s.groups)-1-i])...)
+	}
+	return doc
 }
 
 // skip reads to the end of the element whose start tag was read, and keeps what it reads in buf.

@@ -32,6 +32,23 @@ func Signature(el xmlgate.Elem) (xmlgate.Elem, int) { return el.Only(Space, "Sig
 
 // Verify checks the enveloped signature of el under the pinned keys. The error is an *[Error].
 func Verify(el xmlgate.Elem, keys []crypto.PublicKey, p Policy) (*Verified, error) {
+	c, err := p.check(el, keys)
+	if err != nil {
+		return nil, err
+	}
+	return p.digested(el, c)
+}
+
+// checked is a Signature of which everything but the digest was checked.
+type checked struct {
+	sig  xmlgate.Elem
+	info *signedInfo
+	key  crypto.PublicKey
+	buf  []byte // scratch
+}
+
+// check finds the Signature of el and checks place, shape, algorithms and the signature over SignedInfo.
+func (p Policy) check(el xmlgate.Elem, keys []crypto.PublicKey) (*checked, error) {
 	sig, err := p.place(el)
 	if err != nil {
 		return nil, err
@@ -68,7 +85,7 @@ func Verify(el xmlgate.Elem, keys []crypto.PublicKey, p Policy) (*Verified, erro
 	if err := p.same(octets, info, id); err != nil {
 		return nil, err
 	}
-	return p.digested(el, sig, buf, info, key)
+	return &checked{sig, info, key, buf}, nil
 }
 
 // same reads SignedInfo again from the octets that were signed: what decides below must be what was verified.
@@ -98,14 +115,14 @@ func scratch(n int) int {
 }
 
 // digested canonicalises el and compares the digest.
-func (p Policy) digested(el, sig xmlgate.Elem, buf []byte, info *signedInfo, key crypto.PublicKey) (*Verified, error) {
-	opt := info.transform
-	opt.Omit = sig
+func (p Policy) digested(el xmlgate.Elem, c *checked) (*Verified, error) {
+	info, opt := c.info, c.info.transform
+	opt.Omit = c.sig
 	h := info.digest.New()
 	if subtle.ConstantTimeCompare(h.Sum(nil), info.digestValue) == 1 {
 		return nil, refuse(ReasonSignature, "digest of nothing")
 	}
-	octets, size, err := el.CanonicalTo(h, buf, opt)
+	octets, size, err := el.CanonicalTo(h, c.buf, opt)
 	if err != nil {
 		return nil, &Error{ReasonTransform, "the element cannot be canonicalised", err}
 	}
@@ -115,7 +132,7 @@ func (p Policy) digested(el, sig xmlgate.Elem, buf []byte, info *signedInfo, key
 	if subtle.ConstantTimeCompare(h.Sum(nil), info.digestValue) != 1 {
 		return nil, refuse(ReasonSignature, "digest does not match")
 	}
-	v := &Verified{Key: key, Algorithm: info.algorithm, SHA1: info.method.hash == crypto.SHA1 || info.digest == crypto.SHA1}
+	v := &Verified{Key: c.key, Algorithm: info.algorithm, SHA1: info.method.hash == crypto.SHA1 || info.digest == crypto.SHA1}
 	v.Plain = opt.Exclusive && len(opt.Prefixes) == 0
 	v.root = func() (xmlgate.Elem, error) {
 		if octets == nil {
