@@ -102,6 +102,8 @@ func (r *renderer) fail(w http.ResponseWriter, req *http.Request, p samlhttp.Err
 	case strings.HasPrefix(req.URL.Path, "/saml/"):
 	case p.Status == http.StatusNotFound:
 		title = "Page not found"
+	case p.Status == http.StatusUnauthorized:
+		title = "Signed out"
 	case p.Status == http.StatusForbidden:
 		title = "Not allowed"
 	case p.Status >= 500:
