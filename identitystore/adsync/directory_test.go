@@ -428,3 +428,27 @@ func (absent) ReadScope(context.Context, directory.ScopeQuery) (*directory.Scope
 func (absent) Exists(context.Context, string, string) (directory.Presence, error) {
 	return directory.Absent, nil
 }
+
+// TestDomainThatIsNotConfiguredAnyMore: nothing proves that its users were deleted: they leave the scope, and stay.
+func TestDomainThatIsNotConfiguredAnyMore(t *testing.T) {
+	t.Parallel()
+	e := newEstate(t, directorytest.Config{})
+	g, stranger := e.corp.AddGroup(directorytest.Group{Name: "G"}), e.partner.AddUser(directorytest.User{Name: "stranger"})
+	e.corp.AddMember(g, e.person("alice"))
+	e.corp.AddMember(g, stranger)
+	e.assignNames(`GROUP CORP\G`)
+	e.run(adsync.StateApplied)
+	id := e.record(stranger.GUID()).ID
+	client, err := directory.New(directory.Config{Domains: []directory.Domain{{
+		DNS: e.corp.DNS(), NetBIOS: e.corp.NetBIOS(), Servers: []string{e.corp.URL()}, TLS: e.srv.ClientTLS(),
+		Bind: directory.NewSimpleBind("svc-sync@"+e.corp.DNS(), []byte("S3rvice-Pass")),
+	}}})
+	require.NoError(t, err)
+	defer client.Close()
+	e.cfg.From, err = adsync.NewDirectory(adsync.DirectoryConfig{Client: client, Domains: []string{e.corp.DNS()}})
+	require.NoError(t, err)
+	res := e.run(adsync.StateApplied)
+	require.Contains(t, reasons(res), adsync.SkipForeignUnresolved)
+	require.Equal(t, identitystore.StateUnscoped, e.record(stranger.GUID()).Link.State)
+	require.Equal(t, id, e.record(stranger.GUID()).ID)
+}

@@ -342,3 +342,22 @@ func TestKindNeverChanges(t *testing.T) {
 	require.Equal(t, "user0000@corp.example.test", w.record(users[0]).UserName)
 	require.True(t, w.record(users[0]).Link.InScope())
 }
+
+// TestMailOfADeletedUser: in the run that removes a user, another one gets the e-mail address, and the external id is
+// nobody's either.
+func TestMailOfADeletedUser(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, old := w.group("g"), w.user("old")
+	w.put(g, old)
+	w.assign(g)
+	w.run(adsync.StateApplied)
+	heir := w.user("heir")
+	w.objects[heir].Attributes["email"] = w.objects[old].Attributes["email"]
+	w.put(g, heir)
+	w.remove(old)
+	res := w.run(adsync.StateApplied)
+	require.Empty(t, res.Plan.Warnings)
+	require.Equal(t, "old@corp.example.test", w.record(heir).Email())
+	w.run(adsync.StateUnchanged)
+}
