@@ -31,7 +31,9 @@ func (a *app) openIdentityProvider(context.Context) error {
 		return err
 	}
 	own.Name = "AWS access portal"
-	own.SigningCertificates = append(own.SigningCertificates, a.keys.portal.Certificate)
+	for _, k := range append([]saml.KeyPair{a.keys.portal}, a.keys.nextPortal...) {
+		own.SigningCertificates = append(own.SigningCertificates, k.Certificate)
+	}
 	for _, b := range []string{saml.BindingHTTPRedirect, saml.BindingHTTPPost} {
 		own.SingleLogout = append(own.SingleLogout, saml.Endpoint{Binding: b, Location: a.portalURL + "/saml/slo"})
 	}
@@ -50,7 +52,7 @@ func (a *app) openIdentityProvider(context.Context) error {
 		return err
 	}
 	a.idp, err = samlhttp.NewIdentityProvider(samlhttp.IdentityProviderConfig{
-		BaseURL: a.idpURL, Keys: []saml.KeyPair{a.keys.signing}, RelyingParties: registry,
+		BaseURL: a.idpURL, Keys: append([]saml.KeyPair{a.keys.signing}, a.keys.nextSigning...), RelyingParties: registry,
 		Authenticate: a.authenticate, Issue: a.issue,
 		Integrated: a.integrated(), SecondFactor: a.factorHook(), SessionLife: a.opts.sessionLife,
 		Lockout: samlhttp.NewLockoutGuard(samlhttp.LockoutConfig{}), CookiePrefix: "adfedkit_idp_", Logger: a.logger,
@@ -134,7 +136,7 @@ func (a *app) openPortal(context.Context) error {
 	a.sp, err = samlhttp.NewServiceProvider(samlhttp.ServiceProviderConfig{
 		BaseURL: a.portalURL, Partners: samlhttp.Partners{partner},
 		Replay: identitystore.SingleUse{Store: a.backend, Seen: saml.ErrReplay},
-		Key:    &a.keys.portal, Encrypted: true, CookieKey: a.keys.cookies, CookiePrefix: "adfedkit_portal_", SessionLife: a.opts.sessionLife,
+		Key:    &a.keys.portal, NextKeys: a.keys.nextPortal, DecryptionKeys: a.keys.decrypters(), Encrypted: true, CookieKey: a.keys.cookies, CookiePrefix: "adfedkit_portal_", SessionLife: a.opts.sessionLife,
 		SignIn: a.signIn, ErrorPage: a.render.fail, Now: a.opts.portalClock, Logger: a.logger, Observer: a.telemetry,
 	})
 	return err

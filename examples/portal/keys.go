@@ -22,8 +22,11 @@ import (
 type keyring struct {
 	signing saml.KeyPair // token-signing key of the identity provider
 	portal  saml.KeyPair // the portal's key: signs requests, decrypts assertions
-	cookies []byte       // seals the portal's cookies
-	factors []byte       // seals the second factors
+	// Keys that are published, so that partners know them before they are used; nil when there is no such file.
+	nextSigning, nextPortal []saml.KeyPair
+
+	cookies []byte // seals the portal's cookies
+	factors []byte // seals the second factors
 }
 
 func loadKeys(dir string) (*keyring, error) {
@@ -43,6 +46,12 @@ func loadKeys(dir string) (*keyring, error) {
 	if k.portal, err = keyPair(dir, "portal", "Portal"); err != nil {
 		return nil, err
 	}
+	if k.nextSigning, err = nextKeyPair(dir, "idp-signing-next"); err != nil {
+		return nil, err
+	}
+	if k.nextPortal, err = nextKeyPair(dir, "portal-next"); err != nil {
+		return nil, err
+	}
 	k.cookies, err = kept(dir, "cookies.key", func() ([]byte, error) {
 		b := make([]byte, 32)
 		_, err := rand.Read(b)
@@ -52,6 +61,29 @@ func loadKeys(dir string) (*keyring, error) {
 		err = errors.New("cookies.key: 32 bytes are needed")
 	}
 	return k, err
+}
+
+// decrypters are the portal's keys for encrypted assertions: partners that have not read our newest metadata use the other one.
+func (k *keyring) decrypters() []crypto.Decrypter {
+	var out []crypto.Decrypter
+	for _, p := range append([]saml.KeyPair{k.portal}, k.nextPortal...) {
+		if d, ok := p.Signer.(crypto.Decrypter); ok {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// nextKeyPair reads name.pem if somebody has put it into the folder.
+func nextKeyPair(dir, name string) ([]saml.KeyPair, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	if _, err := os.Stat(filepath.Join(dir, name+".pem")); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	pair, err := keyPair(dir, name, "")
+	return []saml.KeyPair{pair}, err
 }
 
 // keyPair reads name.pem (private key and certificate) from the folder, or makes it.
