@@ -42,6 +42,13 @@ func New(cfg Config) (*Client, error) {
 			}
 			dom.servers = append(dom.servers, newServer(dom, ep))
 		}
+		for _, u := range d.GlobalCatalogs {
+			s, err := newCatalog(dom, u)
+			if err != nil {
+				return nil, fmt.Errorf("directory: %w", err)
+			}
+			dom.catalogs = append(dom.catalogs, s)
+		}
 		c.domains = append(c.domains, dom)
 	}
 	return c, nil
@@ -53,7 +60,7 @@ func (c *Client) Close() error {
 	c.closed = true
 	c.mu.Unlock()
 	for _, d := range c.domains {
-		for _, s := range d.list() {
+		for _, s := range append(d.list(), d.catalogs...) {
 			s.drain()
 		}
 	}
@@ -118,6 +125,8 @@ type domain struct {
 	cfg    Domain
 	base   string
 
+	catalogs []*server // of the forest; fixed
+
 	mu         sync.Mutex
 	servers    []*server
 	found      time.Time // when discovery last answered
@@ -155,6 +164,10 @@ func (d *domain) checkout(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return d.checkoutOf(ctx, servers)
+}
+
+func (d *domain) checkoutOf(ctx context.Context, servers []*server) (*conn, error) {
 	var errs []error
 	for s := range d.inOrder(servers) {
 		c, err := s.checkout(ctx)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,7 +40,10 @@ type Domain struct {
 	InsecurePlain bool        // allows ldap:// without TLS and without a binder that protects the connection
 	Discover      bool        // finds servers by DNS SRV records when Servers is empty
 	Site          string      // with Discover: servers of this site first
-	LocateSite    bool        // with Discover and without Site: a domain controller is asked for our site by an LDAP ping (UDP); without answer any server is taken
+	// GlobalCatalogs are "ldaps://host[:3269]" or "ldap://host[:3268]" servers of the forest, reached as Servers are: they tell
+	// [Client.Locate], and [Client.Resolve] for suffixes that nobody else knows, which domain has a name.
+	GlobalCatalogs []string
+	LocateSite     bool // with Discover and without Site: a domain controller is asked for our site by an LDAP ping (UDP); without answer any server is taken
 }
 
 // Limits bound what a client takes and waits. Zero means the default; nothing switches a limit off.
@@ -131,7 +135,7 @@ func (d Domain) check() error {
 	case len(d.Servers) == 0 && !d.Discover:
 		return errors.New("field Servers is empty and Discover is not set")
 	}
-	for _, s := range d.Servers {
+	for _, s := range slices.Concat(d.Servers, d.GlobalCatalogs) {
 		if _, err := parseServer(s); err != nil {
 			return err
 		}
@@ -155,7 +159,10 @@ func (e endpoint) pingAddr() string {
 	return e.addr
 }
 
-func parseServer(s string) (endpoint, error) {
+func parseServer(s string) (endpoint, error) { return parseEndpoint(s, "389", "636") }
+
+// parseEndpoint reads an address with the ports that are meant when it has none.
+func parseEndpoint(s, plain, overTLS string) (endpoint, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.Hostname() == "" || (u.Scheme != "ldap" && u.Scheme != "ldaps") ||
 		(u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.User != nil || u.Fragment != "" {
@@ -164,7 +171,7 @@ func parseServer(s string) (endpoint, error) {
 	e := endpoint{url: s, tls: u.Scheme == "ldaps", host: u.Hostname()}
 	port := u.Port()
 	if port == "" {
-		port = map[bool]string{true: "636", false: "389"}[e.tls]
+		port = map[bool]string{true: overTLS, false: plain}[e.tls]
 	}
 	e.addr = net.JoinHostPort(e.host, port)
 	return e, nil

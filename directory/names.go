@@ -95,6 +95,9 @@ func (c *Client) upnForm(ctx context.Context, user, suffix string) (nameForm, er
 	}
 	if len(f.domains) == 0 {
 		ds, err := c.learn(ctx, key)
+		if err == nil && len(ds) == 0 {
+			ds, err = c.catalogDomains(ctx, f)
+		}
 		if err != nil {
 			return nameForm{}, err
 		}

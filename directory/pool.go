@@ -19,6 +19,7 @@ const (
 type server struct {
 	dom  *domain
 	ep   endpoint
+	gc   bool          // a global catalog
 	slot chan struct{} // one token for each connection that is allowed
 
 	mu      sync.Mutex

@@ -66,7 +66,7 @@ func unescapeURL(s string) string {
 func rootAttributes() []string {
 	return []string{
 		"defaultNamingContext", "configurationNamingContext", "rootDomainNamingContext", "namingContexts", "dnsHostName", "dsServiceName",
-		"highestCommittedUSN", "supportedControl", "supportedSASLMechanisms", "supportedCapabilities", "isSynchronized", "forestFunctionality",
+		"highestCommittedUSN", "supportedControl", "supportedSASLMechanisms", "supportedCapabilities", "isSynchronized", "isGlobalCatalogReady", "forestFunctionality",
 	}
 }
 
@@ -102,7 +102,11 @@ func (c *conn) readRoot(ctx context.Context) error {
 			i.partitions = append(i.partitions, dn)
 		}
 	}
-	if err := c.checkDomain(&i); err != nil {
+	if c.server.gc {
+		if !strings.EqualFold(e.String("isGlobalCatalogReady"), "TRUE") {
+			return &ResultError{Op: "rootDSE", Code: codeUnavailable, Diagnostic: "the server is no global catalog, or not ready"}
+		}
+	} else if err := c.checkDomain(&i); err != nil {
 		return err
 	}
 	if strings.EqualFold(e.String("isSynchronized"), "FALSE") {

@@ -126,7 +126,7 @@ func (d *domain) searchOnce(ctx context.Context, q Query, yield func(*Entry, err
 // long attributes in it are complete, so that memory is one page. yield returning false breaks off.
 func (c *conn) search(ctx context.Context, q Query, yield func(*Entry, error) bool) error {
 	q = c.fillQuery(q)
-	if q.Base == "" { // a reader that wants the rootDSE asks for it in another way
+	if q.Base == "" && !c.server.gc { // a reader that wants the rootDSE asks for it in another way
 		q.Base = c.server.dom.base
 	}
 	var cookie []byte

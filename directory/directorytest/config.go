@@ -34,6 +34,7 @@ type Domain struct {
 	Forest           string   // DNS name of the forest's root domain; "" means a forest of its own
 	SID              string   // domain SID; "" means one derived from the name
 	UPNSuffixes      []string // further suffixes of the forest
+	GlobalCatalog    bool     // one more address, [DC.GlobalCatalogURL], that answers for all domains of the forest
 	Site             string   // answers LDAP pings (UDP, at the ldap:// address): we and the client are in this site; "" means no answer
 	LockoutThreshold int      // wrong passwords until an account is locked; 0 means never
 	LockoutDuration  time.Duration

@@ -154,6 +154,9 @@ func (s *session) attribute(q query, o *Object, desc string, f *Fault) ([]ldapwi
 	var values [][]byte
 	switch strings.ToLower(name) {
 	case "member":
+		if s.gc && o.number("groupType")&universalGroup == 0 { // a global catalog knows the members of universal groups only
+			return nil, result{}
+		}
 		values = o.memberPart(q.extended, low, low+s.dc.srv.cfg.MaxValRange)
 	case "tokengroups", "tokengroupsglobalanduniversal":
 		if q.Scope != 0 {

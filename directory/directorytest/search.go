@@ -91,7 +91,10 @@ func (s *session) search(m ldapwire.Message) bool { //nolint:cyclop // one list 
 	s.dc.srv.mu.RLock()
 	base, r, matched := s.dc.base(q)
 	var found []*Object
-	if base != nil {
+	switch {
+	case s.gc && q.Base == "":
+		r, found = result{}, s.dc.forestMatch(q)
+	case base != nil:
 		found = s.dc.match(base, q)
 	}
 	s.dc.srv.mu.RUnlock()
@@ -381,7 +384,7 @@ func (s *session) rootDSE(m ldapwire.Message, q query) bool {
 		"schemaNamingContext": {"CN=Schema,CN=Configuration," + b}, "namingContexts": {b, "CN=Configuration," + b},
 		"dnsHostName": {"dc1." + s.dc.cfg.DNS}, "dsServiceName": {ntds}, "highestCommittedUSN": {strconv.FormatInt(s.dc.usn, 10)},
 		"currentTime":    {s.dc.srv.cfg.Now().UTC().Format("20060102150405") + ".0Z"},
-		"isSynchronized": {"TRUE"}, "supportedLDAPVersion": {"3"}, "forestFunctionality": {"7"}, "domainFunctionality": {"7"},
+		"isSynchronized": {"TRUE"}, "isGlobalCatalogReady": {strings.ToUpper(strconv.FormatBool(s.dc.cfg.GlobalCatalog))}, "supportedLDAPVersion": {"3"}, "forestFunctionality": {"7"}, "domainFunctionality": {"7"},
 		"supportedCapabilities": {ldapwire.OIDActiveDirectory},
 		"supportedControl": {
 			ldapwire.OIDPaging, ldapwire.OIDShowDeleted, ldapwire.OIDShowRecycled, ldapwire.OIDExtendedDN, ldapwire.OIDDirSync, ldapwire.OIDDomainScope,

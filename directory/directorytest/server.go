@@ -17,8 +17,10 @@ type listeners struct {
 	mu    sync.Mutex
 	plain net.Listener
 	tls   net.Listener
+	gc    net.Listener   // nil without a global catalog
 	ping  net.PacketConn // nil without a site
 	addrP string
+	addrG string
 	addrT string
 }
 
@@ -42,8 +44,16 @@ func (dc *DC) listen() error {
 		}
 		dc.srv.wg.Go(func(pc net.PacketConn) func() { return func() { dc.answerPings(pc) } }(dc.net.ping))
 	}
-	dc.accept(dc.net.plain, false)
-	dc.accept(dc.net.tls, true)
+	if dc.cfg.GlobalCatalog {
+		if dc.net.gc, err = listenOn(dc.net.addrG); err != nil {
+			_, _ = dc.net.plain.Close(), dc.net.tls.Close()
+			return err
+		}
+		dc.net.addrG = dc.net.gc.Addr().String()
+		dc.accept(dc.net.gc, session{tls: true, gc: true})
+	}
+	dc.accept(dc.net.plain, session{})
+	dc.accept(dc.net.tls, session{tls: true})
 	return nil
 }
 
@@ -58,14 +68,14 @@ func listenOn(addr string) (net.Listener, error) {
 	return l, nil
 }
 
-func (dc *DC) accept(l net.Listener, overTLS bool) {
+func (dc *DC) accept(l net.Listener, kind session) {
 	dc.srv.wg.Go(func() {
 		for {
 			nc, err := l.Accept()
 			if err != nil {
 				return
 			}
-			dc.srv.wg.Go(func() { dc.serve(nc, overTLS) })
+			dc.srv.wg.Go(func() { dc.serve(nc, kind) })
 		}
 	})
 }
@@ -73,7 +83,7 @@ func (dc *DC) accept(l net.Listener, overTLS bool) {
 // Stop closes the addresses and all connections of this domain controller: an outage. [DC.Resume] ends it.
 func (dc *DC) Stop() {
 	dc.net.mu.Lock()
-	for _, l := range []net.Listener{dc.net.plain, dc.net.tls} {
+	for _, l := range []net.Listener{dc.net.plain, dc.net.tls, dc.net.gc} {
 		if l != nil {
 			_ = l.Close()
 		}
@@ -129,6 +139,7 @@ type session struct {
 	br    *bufio.Reader
 	tls   bool
 	layer bool // a SASL layer protects the connection
+	gc    bool // a global catalog's connection
 
 	bound   *Object
 	sasl    SASLExchange
@@ -138,8 +149,8 @@ type session struct {
 
 const maxRequest = 4 << 20
 
-func (dc *DC) serve(nc net.Conn, overTLS bool) {
-	s := &session{dc: dc, raw: nc, pages: map[string]*pageState{}}
+func (dc *DC) serve(nc net.Conn, kind session) {
+	s := &session{dc: dc, raw: nc, gc: kind.gc, pages: map[string]*pageState{}}
 	dc.srv.connMu.Lock()
 	if dc.srv.closed {
 		dc.srv.connMu.Unlock()
@@ -164,7 +175,7 @@ func (dc *DC) serve(nc net.Conn, overTLS bool) {
 		}
 	}
 	s.nc = nc
-	if overTLS {
+	if kind.tls {
 		if !s.upgrade() {
 			return
 		}

@@ -141,6 +141,17 @@ func TestLabDirectoryRead(t *testing.T) {
 		require.Len(t, ds, 2)
 	})
 
+	t.Run("global catalog", func(t *testing.T) {
+		gc := sambaClient(t, func(cfg *directory.Config) { cfg.Domains[0].GlobalCatalogs = []string{os.Getenv("ADLAB_GC")} })
+		for _, name := range []string{"alice", "alice@corp.example.test", "carol.clark@brand.example"} {
+			got, err := gc.Locate(ctx, name)
+			require.NoError(t, err, name)
+			require.Len(t, got, 1, name)
+			require.True(t, got[0].Configured)
+			require.Equal(t, os.Getenv("ADLAB_DOMAIN"), got[0].Domain)
+		}
+	})
+
 	t.Run("ping", func(t *testing.T) {
 		plain := sambaClient(t, func(cfg *directory.Config) { cfg.Domains[0].Servers = []string{os.Getenv("ADLAB_LDAP")} })
 		n, err := plain.Ping(ctx, "CORP")
