@@ -202,8 +202,17 @@ func TestContentTypes(t *testing.T) {
 		name   string
 		status int
 	}{
-		{"application/scim+json", 201}, {"application/json", 201}, {"Application/SCIM+JSON; charset=utf-8", 201}, {"application/json;", 201}, {"application/json; x", 201}, {"", 201},
-		{"text/plain", 415}, {"application/xml", 415}, {"application/x-www-form-urlencoded", 415}, {"application/jsonx", 415}, {"json", 415},
+		{"application/scim+json", 201},
+		{"application/json", 201},
+		{"Application/SCIM+JSON; charset=utf-8", 201},
+		{"application/json;", 201},
+		{"application/json; x", 201},
+		{"", 201},
+		{"text/plain", 415},
+		{"application/xml", 415},
+		{"application/x-www-form-urlencoded", 415},
+		{"application/jsonx", 415},
+		{"json", 415},
 	} {
 		s.do(c.status, "POST", "/Users", userBody(fmt.Sprint("c", i)), "Content-Type", c.name)
 	}

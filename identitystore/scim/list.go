@@ -282,60 +282,54 @@ func (q *query) seek(ctx context.Context) (string, error) {
 	return after, nil
 }
 
-// matching returns all records that match the filter: by an index where the filter has an equality for one.
+// matching returns all records that match the filter: by an index where each way to match it has one.
 func (q *query) matching(ctx context.Context) ([]record, error) {
-	var out []record
-	keep := func(recs []record) error {
-		size := chunkSize
-		if named, onlyEq, _ := q.mentions("members"); q.t == groups && named && !onlyEq {
-			size = 1 // all members of a group are read, but not those of many groups at once
-		}
-		for chunk := range slices.Chunk(recs, size) {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			docs, err := q.filterDocs(ctx, chunk)
-			if err != nil {
-				return err
-			}
-			for i, rec := range chunk {
-				if q.expr == nil || scimfilter.Eval(q.expr, q.t.schema(), docs[i]) {
-					out = append(out, rec)
-				}
-			}
-		}
-		return nil
-	}
 	if q.expr != nil {
 		recs, ok, err := q.indexed(ctx, q.expr)
 		if err != nil {
 			return nil, err
 		}
 		if ok {
-			err := keep(recs)
-			return out, err
+			return q.keep(ctx, nil, recs)
 		}
 	}
-	after := ""
-	for {
+	var out []record
+	for after := ""; ; {
 		recs, err := q.read(ctx, after, chunkSize)
 		if err != nil || len(recs) == 0 {
 			return out, err
 		}
-		if err := keep(recs); err != nil {
-			return nil, err
-		}
-		if len(recs) < chunkSize {
-			return out, nil
+		if out, err = q.keep(ctx, out, recs); err != nil || len(recs) < chunkSize {
+			return out, err
 		}
 		after = recs[len(recs)-1].id()
 	}
 }
 
-func (q *query) mentions(attr string) (named, onlyEq bool, values []string) {
-	if q.expr == nil {
-		return false, true, nil
+// keep appends the records that match.
+func (q *query) keep(ctx context.Context, out, recs []record) ([]record, error) {
+	size := chunkSize
+	if named, onlyEq, _ := q.mentions("members"); q.t == groups && named && !onlyEq {
+		size = 1 // all members of a group are read, but not those of many groups at once
 	}
+	for chunk := range slices.Chunk(recs, size) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		docs, err := q.filterDocs(ctx, chunk)
+		if err != nil {
+			return nil, err
+		}
+		for i, rec := range chunk {
+			if q.expr == nil || scimfilter.Eval(q.expr, q.t.schema(), docs[i]) {
+				out = append(out, rec)
+			}
+		}
+	}
+	return out, nil
+}
+
+func (q *query) mentions(attr string) (named, onlyEq bool, values []string) {
 	onlyEq = true
 	scimfilter.Walk(q.expr, func(e scimfilter.Expr) {
 		switch x := e.(type) {

@@ -196,23 +196,32 @@ func (h *Handler) full(ctx context.Context, r identitystore.Reader, t resourceTy
 			d["members"] = []any{}
 		}
 	case t == groups && p.wants("members"):
-		listed := 0
-		for i, rec := range recs {
-			refs, err := members(ctx, r, rec.key())
-			if err != nil {
-				return nil, err
-			}
-			if listed += len(refs); listed > h.cfg.Limits.Members && i > 0 {
-				docs = docs[:i]
-				break
-			}
-			h.putMembers(docs[i], refs)
+		n, err := h.putAllMembers(ctx, r, recs, docs)
+		if err != nil {
+			return nil, err
 		}
+		recs, docs = recs[:n], docs[:n]
 	}
-	for i := range docs {
-		h.dress(t, docs[i], recs[i].audit())
+	for i, rec := range recs {
+		h.dress(t, docs[i], rec.audit())
 	}
 	return docs, nil
+}
+
+// putAllMembers adds the members of groups, and returns for how many groups there was room.
+func (h *Handler) putAllMembers(ctx context.Context, r identitystore.Reader, recs []record, docs []map[string]any) (int, error) {
+	listed := 0
+	for i, rec := range recs {
+		refs, err := members(ctx, r, rec.key())
+		if err != nil {
+			return 0, err
+		}
+		if listed += len(refs); listed > h.cfg.Limits.Members && i > 0 {
+			return i, nil
+		}
+		h.putMembers(docs[i], refs)
+	}
+	return len(recs), nil
 }
 
 func isNotFound(err error) bool { return errors.Is(err, identitystore.ErrNotFound) }

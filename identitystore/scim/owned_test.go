@@ -38,14 +38,21 @@ func TestDirectoryRecords(t *testing.T) {
 	other := id(s.do(201, "POST", "/Users", userBody("other")))
 	user, group := "/Users/"+u.ID, "/Groups/"+g.ID
 	for _, c := range [][3]string{
-		{"DELETE", user, ""}, {"DELETE", group, ""},
-		{"PUT", user, userBody("renamed")}, {"PUT", group, groupBody("renamed", `{"value":"`+u.ID+`"}`)},
-		{"PUT", group, groupBody("adg", "")}, {"PUT", group, groupBody("adg", `{"value":"`+u.ID+`"},{"value":"`+other+`"}`)},
-		{"PATCH", user, patchBody(`{"op":"replace","path":"active","value":false}`)}, {"PATCH", user, patchBody(`{"op":"add","path":"title","value":"x"}`)},
-		{"PATCH", user, patchBody(`{"op":"replace","path":"externalId","value":"x"}`)}, {"PATCH", user, patchBody(`{"op":"replace","path":"name.givenName","value":"x"}`)},
+		{"DELETE", user, ""},
+		{"DELETE", group, ""},
+		{"PUT", user, userBody("renamed")},
+		{"PUT", group, groupBody("renamed", `{"value":"`+u.ID+`"}`)},
+		{"PUT", group, groupBody("adg", "")},
+		{"PUT", group, groupBody("adg", `{"value":"`+u.ID+`"},{"value":"`+other+`"}`)},
+		{"PATCH", user, patchBody(`{"op":"replace","path":"active","value":false}`)},
+		{"PATCH", user, patchBody(`{"op":"add","path":"title","value":"x"}`)},
+		{"PATCH", user, patchBody(`{"op":"replace","path":"externalId","value":"x"}`)},
+		{"PATCH", user, patchBody(`{"op":"replace","path":"name.givenName","value":"x"}`)},
 		{"PATCH", user, patchBody(`{"op":"add","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department","value":"x"}`)},
-		{"PATCH", group, patchBody(`{"op":"replace","path":"displayName","value":"x"}`)}, {"PATCH", group, patchBody(`{"op":"remove","path":"members"}`)},
-		{"PATCH", group, patchBody(`{"op":"remove","path":"members[value eq \"` + u.ID + `\"]"}`)}, {"PATCH", group, patchBody(`{"op":"add","path":"members","value":[{"value":"` + other + `"}]}`)},
+		{"PATCH", group, patchBody(`{"op":"replace","path":"displayName","value":"x"}`)},
+		{"PATCH", group, patchBody(`{"op":"remove","path":"members"}`)},
+		{"PATCH", group, patchBody(`{"op":"remove","path":"members[value eq \"` + u.ID + `\"]"}`)},
+		{"PATCH", group, patchBody(`{"op":"add","path":"members","value":[{"value":"` + other + `"}]}`)},
 	} {
 		require.Equal(t, "mutability", s.do(403, c[0], c[1], c[2])["scimType"], c)
 	}
