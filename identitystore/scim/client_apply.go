@@ -197,10 +197,17 @@ func (a *applier) ensure(ctx context.Context, o *identitystore.PlanObject, value
 	return Failed, failed
 }
 
-// maybeMade says that the object may be there after a creation that failed: by somebody else, or by us, unheard.
+// maybeMade says that the object may be there after a creation that failed: by somebody else, or by us, unheard. After
+// 429 and 503 nothing was done, and the client has waited long enough.
 func maybeMade(err error) bool {
-	s := statusOf(err)
-	return !errors.Is(err, ErrAnswer) && (s == 0 || s == http.StatusConflict || s >= http.StatusInternalServerError)
+	switch s := statusOf(err); s {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return false
+	case 0:
+		return !errors.Is(err, ErrAnswer)
+	default:
+		return s == http.StatusConflict || repeatable(s, true)
+	}
 }
 
 // statusOf returns the status of an answer that refused, or 0.

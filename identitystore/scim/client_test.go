@@ -433,3 +433,23 @@ func TestClientHostile(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, scim.PushPartly, r.State, "a creation without an id cannot be trusted")
 }
+
+// TestClientGivesUp: a service that is never well is asked a bounded number of times for each object.
+func TestClientGivesUp(t *testing.T) {
+	t.Parallel()
+	for code, most := range map[int]int64{429: 4 + 3, 503: 4 + 3, 501: 4 + 1, 400: 4 + 1, 500: 4 + 3 + 2*2} {
+		s := newService(t, scim.RFC)
+		s.fault = func(int64) func(*http.Request, func() *http.Response) (*http.Response, error) {
+			return func(rq *http.Request, through func() *http.Response) (*http.Response, error) {
+				if rq.Method == http.MethodPost {
+					return status(code), nil
+				}
+				return through(), nil
+			}
+		}
+		r, err := s.client(t, scim.ClientConfig{Tries: 3}).Push(t.Context(), scim.State{Users: people(1).Users}, scim.PushOptions{})
+		require.NoError(t, err)
+		require.Equal(t, map[scim.Outcome]int{scim.Failed: 1}, r.Counts())
+		require.LessOrEqual(t, s.count.Load(), most, code)
+	}
+}

@@ -90,7 +90,7 @@ func TestGuides(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	path := filepath.Dir(program(t, "portal"))
-	for _, name := range []string{"claimcheck", "idstore", "permcheck", "policysim", "adsync", "adlogin", "awsendpoints", "credential-process", "scimserver"} {
+	for _, name := range []string{"claimcheck", "idstore", "permcheck", "policysim", "adsync", "adlogin", "awsendpoints", "credential-process", "scimserver", "scimpush"} {
 		program(t, name)
 	}
 	block := regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")

@@ -1,4 +1,4 @@
-// Command scimpush shows the SCIM client alone: it compares an identity store with AWS IAM Identity Center's SCIM
+// Command provision shows the SCIM client alone: it compares an identity store with AWS IAM Identity Center's SCIM
 // endpoint, prints what differs, and with -write brings the service to what the store holds.
 package main
 
