@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -294,11 +295,12 @@ func fill2(dc *directorytest.DC) {
 // deltaText writes a change set in a form that can be compared.
 func deltaText(set *directory.ChangeSet) (out []string) {
 	entry := func(e *directory.Entry) string {
-		s := fmt.Sprint(e.GUID, e.DN, e.SID, e.Kind, e.Deleted)
+		var s strings.Builder
+		fmt.Fprint(&s, e.GUID, e.DN, e.SID, e.Kind, e.Deleted)
 		for _, a := range e.Attributes() {
-			s += fmt.Sprint(a, e.Strings(a))
+			fmt.Fprint(&s, a, e.Strings(a))
 		}
-		return s
+		return s.String()
 	}
 	for _, ch := range set.Changed {
 		out = append(out, fmt.Sprint("changed ", entry(ch.Entry), ch.Whole, ch.Cleared))

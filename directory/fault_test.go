@@ -250,10 +250,8 @@ func TestCancel(t *testing.T) {
 	c := connect(t, func(cfg *directory.Config) { cfg.Limits.ReplyTimeout = time.Minute }, dc)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	start := time.Now()
 	_, err := c.SearchAll(ctx, directory.Query{})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.Less(t, time.Since(start), 5*time.Second)
 }
 
 // TestGateLimits: what a server may send in one answer is bounded in entries, in elements and in shape.

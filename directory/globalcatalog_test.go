@@ -13,8 +13,10 @@ import (
 func TestGlobalCatalog(t *testing.T) {
 	t.Parallel()
 	srv, corp := lab(t, directorytest.Config{Domains: []directorytest.Domain{
-		{DNS: "corp.example.test", GlobalCatalog: true}, {DNS: "child.corp.example.test", NetBIOS: "CHILD", Forest: "corp.example.test"},
-		{DNS: "other.corp.example.test", NetBIOS: "OTHER", Forest: "corp.example.test"}, {DNS: "far.example.test"},
+		{DNS: "corp.example.test", GlobalCatalog: true},
+		{DNS: "child.corp.example.test", NetBIOS: "CHILD", Forest: "corp.example.test"},
+		{DNS: "other.corp.example.test", NetBIOS: "OTHER", Forest: "corp.example.test"},
+		{DNS: "far.example.test"},
 	}})
 	child, other, far := srv.Domain("CHILD"), srv.Domain("OTHER"), srv.Domain("far")
 	alice := child.AddUser(directorytest.User{Name: "alice", UPN: "alice@old.brand"})

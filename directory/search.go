@@ -126,9 +126,6 @@ func (d *domain) searchOnce(ctx context.Context, q Query, yield func(*Entry, err
 // long attributes in it are complete, so that memory is one page. yield returning false breaks off.
 func (c *conn) search(ctx context.Context, q Query, yield func(*Entry, error) bool) error {
 	q = c.fillQuery(q)
-	if q.Base == "" && !c.server.gc { // a reader that wants the rootDSE asks for it in another way
-		q.Base = c.server.dom.base
-	}
 	var cookie []byte
 	got := 0
 	for page := 0; ; page++ {
@@ -190,6 +187,9 @@ func (c *conn) abandonPaging(cookie []byte) {
 }
 
 func (c *conn) fillQuery(q Query) Query {
+	if q.Base == "" && !c.server.gc { // a reader that wants the rootDSE asks for it in another way
+		q.Base = c.server.dom.base
+	}
 	attrs := slices.Clone(q.Attributes)
 	core := coreAttributes()
 	if !c.info.ActiveDirectory {

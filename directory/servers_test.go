@@ -361,17 +361,30 @@ func TestNothingStays(t *testing.T) {
 	require.Eventually(t, func() bool { return dc.Connections() == 0 }, 5*time.Second, 5*time.Millisecond)
 }
 
-// TestBrake: searches and pages keep the rate that was asked.
+// TestBrake: a search waits for its turn, a further page for its pause; both end with the context.
 func TestBrake(t *testing.T) {
 	t.Parallel()
-	_, dc := small(t)
-	c := connect(t, func(cfg *directory.Config) { cfg.Limits.SearchRate = 100 }, dc)
-	start := time.Now()
-	_, err := c.SearchAll(t.Context(), directory.Query{}) // more than four pages of ten
-	require.NoError(t, err)
-	require.GreaterOrEqual(t, time.Since(start), 40*time.Millisecond)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-	defer cancel()
-	_, err = c.SearchAll(ctx, directory.Query{})
-	require.ErrorIs(t, err, context.DeadlineExceeded)
+	for name, tc := range map[string]struct {
+		limits directory.Limits
+		most   int // pages that may arrive meanwhile; without a brake it would be all
+	}{
+		"rate":  {directory.Limits{SearchRate: 1}, 0},
+		"pause": {directory.Limits{PagePause: time.Hour}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, dc := small(t)
+			c := connect(t, func(cfg *directory.Config) { cfg.Limits = tc.limits }, dc)
+			_, err := c.ServerInfo(t.Context(), "CORP") // the connection is there
+			require.NoError(t, err)
+			pages := 0
+			dc.Install(directorytest.Fault{Point: directorytest.AtPage, Match: func(directorytest.Event) bool { pages++; return false }})
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			got, err := c.SearchAll(ctx, directory.Query{}) // more than four pages of ten
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.Nil(t, got)
+			require.LessOrEqual(t, pages, tc.most)
+		})
+	}
 }

@@ -107,10 +107,8 @@ func TestTraps(t *testing.T) {
 		remove := dc.Install(directorytest.Fault{Point: directorytest.AtPage, Silent: true})
 		defer remove()
 		c := connect(t, func(cfg *directory.Config) { cfg.Limits.ReplyTimeout = 100 * time.Millisecond }, dc)
-		start := time.Now()
 		_, err := c.SearchAll(t.Context(), users)
 		require.Error(t, err)
 		require.True(t, directory.Temporary(err))
-		require.Less(t, time.Since(start), 5*time.Second)
 	})
 }
