@@ -225,6 +225,9 @@ func (r *scopeReader) missing(ctx context.Context, d *domain, g *groupNode, m Ex
 			return nil, err
 		}
 	}
+	if inRecycleBin(m.DN) {
+		return nil, nil
+	}
 	// neither live nor deleted: is it still a member?
 	own, err := r.pin(ctx, g.dom)
 	if err != nil {
@@ -244,6 +247,13 @@ func (r *scopeReader) missing(ctx context.Context, d *domain, g *groupNode, m Ex
 		}
 	}
 	return nil, nil
+}
+
+// inRecycleBin reports whether the name is that of a deleted object. Samba leaves such members in the list while its recycle
+// bin is on, and an account without the right to read deleted objects cannot look them up.
+func inRecycleBin(dn string) bool {
+	name := strings.ToLower(dn)
+	return strings.Contains(name, `\0adel:`) && strings.Contains(name, ",cn=deleted objects,")
 }
 
 // vanished proves that a group that was known is deleted.

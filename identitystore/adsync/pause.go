@@ -15,7 +15,7 @@ var ErrPaused = errors.New("adsync: paused")
 
 // Pause is why and since when synchronisation is paused. The zero value says that it is not.
 type Pause struct {
-	Since  time.Time `json:"since"`
+	Since  time.Time `json:"since,omitzero"`
 	Reason string    `json:"reason,omitempty"`
 }
 

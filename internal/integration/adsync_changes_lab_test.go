@@ -129,18 +129,20 @@ func TestSambaChanges(t *testing.T) {
 	for name, c := range map[string]struct {
 		account, password string
 		mode              directory.ChangeMode
+		blind             bool // may not see deleted objects: the next full read notices
 	}{
-		"usn":     {"administrator", "ADLAB_ADMIN_PASS", directory.ByUSN},
-		"dirsync": {"administrator", "ADLAB_ADMIN_PASS", directory.DirSync}, // svc-sync's DirSync shows no tombstones here
+		"usn":      {"administrator", "ADLAB_ADMIN_PASS", directory.ByUSN, false},
+		"ordinary": {"bob", "ADLAB_USER_PASS", directory.ByUSN, true},
+		"dirsync":  {"administrator", "ADLAB_ADMIN_PASS", directory.DirSync, false}, // svc-sync's DirSync shows no tombstones here
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sambaChanges(t, "chg-"+name, c.account, []byte(labEnv(t, c.password)), c.mode)
+			sambaChanges(t, "chg-"+name, c.account, []byte(labEnv(t, c.password)), c.mode, c.blind)
 		})
 	}
 }
 
-func sambaChanges(t *testing.T, p, account string, password []byte, mode directory.ChangeMode) {
+func sambaChanges(t *testing.T, p, account string, password []byte, mode directory.ChangeMode, blind bool) {
 	t.Helper()
 	l := newSyncLab(t, p)
 	u1, u2, u3 := l.user(p+"-u1"), l.user(p+"-u2"), l.user(p+"-u3")
@@ -177,6 +179,11 @@ func sambaChanges(t *testing.T, p, account string, password []byte, mode directo
 		out, err := l.tool("ldapdelete", u2)
 		require.NoError(t, err, out)
 		delete(w, n("u2"))
+		if blind {
+			_, err := r.engine.Run(t.Context(), r.scope, "")
+			require.NoError(t, err)
+			l.change(u3, "replace", "displayName", "Three")
+		}
 	})
 	step("restored", func(w map[string][]string) { l.restore(n("u2"), u2); w[n("u2")] = both })
 	step("a nested group goes", func(w map[string][]string) {
