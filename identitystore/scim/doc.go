@@ -14,5 +14,9 @@
 // Limits, see [Limits]: 4 MiB of body, 64 levels of JSON, 1000 results of a list and 100,000 members in it, 2000
 // operations of a bulk or PATCH request; filters as in scimfilter. A client reads 8 MiB of an answer and 1,048,576 objects of a list.
 //
+// Equalities on names, ids, external ids, e-mail addresses and memberships are looked up, also below and and or; any
+// other filter reads all records. Stores of others have the indexes for that if their readers are an
+// identitystore.LookupReader.
+//
 // The tolerance for clients' quirks may grow.
 package scim
