@@ -124,3 +124,20 @@ func runBlock(t *testing.T, dir, path, name, script string) string {
 	require.NoError(t, err, "%s: %s", name, out)
 	return string(out)
 }
+
+// TestBuildCommand: where the documentation builds all programs, the folder need not exist before.
+func TestBuildCommand(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join(root, "doc", "guides", "*.md"))
+	require.NoError(t, err)
+	seen := 0
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile(`go build -C examples -o (\S+) \./\.\.\.`).FindAllStringSubmatch(string(raw), -1) {
+			require.True(t, strings.HasSuffix(m[1], "/"), "%s: without the slash go refuses to write several programs to a folder that is not there", file)
+			seen++
+		}
+	}
+	require.Positive(t, seen)
+}
