@@ -479,3 +479,47 @@ func TestPushFew(t *testing.T) {
 	require.NoError(t, c.Do(t.Context(), http.MethodGet, "/Groups/"+outer.ID, nil, &left))
 	require.Len(t, left.Members, 2, "the one user and the nested group")
 }
+
+// TestPushGroupReads: a group is read whole in one request; one too long for an answer by the users' own list; and one
+// that may not be read stops the push, since what cannot be seen cannot be compared.
+func TestPushGroupReads(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]func(w http.ResponseWriter){
+		"whole": nil,
+		"too long": func(w http.ResponseWriter) {
+			_, _ = w.Write([]byte(`{"members":[` + strings.Repeat(" ", 9<<20) + `]}`))
+		},
+		"forbidden": func(w http.ResponseWriter) { w.WriteHeader(http.StatusForbidden) },
+	} {
+		s := newService(t, scim.RFC)
+		c := s.client(t, scim.ClientConfig{Parallel: 1})
+		_, err := c.Push(t.Context(), people(5), scim.PushOptions{})
+		require.NoError(t, err)
+		inner, reads := s.h, []string{}
+		s.h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			one := strings.HasPrefix(r.URL.Path, "/v2/Groups/") && r.Method == http.MethodGet
+			if one || strings.Contains(r.URL.RawQuery, "groups.value") {
+				reads = append(reads, r.URL.Path)
+			}
+			if one && answer != nil {
+				answer(w)
+				return
+			}
+			inner.ServeHTTP(w, r)
+		})
+		state := people(5)
+		state.Groups[0].Members = state.Groups[0].Members[:3]
+		r, err := c.Push(t.Context(), state, scim.PushOptions{RemoveMembers: true})
+		if name == "forbidden" {
+			var e *scim.Error
+			require.ErrorAs(t, err, &e)
+			require.Len(t, reads, 1)
+			require.Len(t, s.state(t).Groups[0].Members, 5)
+			continue
+		}
+		require.NoError(t, err, name)
+		require.NoError(t, r.Err())
+		require.Len(t, reads, map[string]int{"whole": 1, "too long": 2}[name])
+		requireState(t, state, s.state(t))
+	}
+}

@@ -405,8 +405,13 @@ func TestClientHostile(t *testing.T) {
 			_, _ = fmt.Fprintf(w, `{"nextCursor":"c%s","Resources":[%s{"id":"1"}]}`, r.URL.Query().Get("cursor"), strings.Repeat(`null,`, 400_000))
 		},
 	} {
-		_, err := answer(f).Push(t.Context(), people(1), scim.PushOptions{})
+		var asked atomic.Int64
+		_, err := answer(func(w http.ResponseWriter, r *http.Request) {
+			asked.Add(1)
+			f(w, r)
+		}).Push(t.Context(), people(1), scim.PushOptions{})
 		require.ErrorIs(t, err, scim.ErrAnswer, name)
+		require.LessOrEqual(t, asked.Load(), int64(8), name)
 	}
 	// an object without an id, or two with one external id, is nothing to write to
 	for name, text := range map[string]string{"no id": `{"totalResults":1,"Resources":[{"userName":"u0"}]}`, "two": `{"totalResults":9,"Resources":[{"id":"1"},{"id":"2"}]}`} {
