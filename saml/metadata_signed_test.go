@@ -157,6 +157,23 @@ func TestStreamSignedMetadataRefuses(t *testing.T) {
 	}
 }
 
+// TestStreamSignedMetadataInclusive: inclusive canonicalisation looks at what stands around a piece, so it is refused even where the
+// policy allows it for whole documents.
+func TestStreamSignedMetadataInclusive(t *testing.T) {
+	t.Parallel()
+	const doc = `<md:EntitiesDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" ID="_all">{SIG}<md:EntityDescriptor entityID="urn:a"></md:EntityDescriptor></md:EntitiesDescriptor>`
+	s := signing{key: spKey(), signedInfo: func(info string) string {
+		return strings.Replace(info, `<ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#">`, `<ds:Transform Algorithm="http://www.w3.org/TR/2001/REC-xml-c14n-20010315">`, 1)
+	}}
+	opts := aggregateOptions()
+	opts.Algorithms.AllowInclusiveC14N = true
+	_, err := saml.ParseMetadataSet([]byte(s.sign(doc, "_all")), opts)
+	require.NoError(t, err)
+	ids, err := streamed(t, strings.NewReader(s.sign(doc, "_all")), opts)
+	require.Empty(t, ids)
+	require.Equal(t, saml.ReasonTransform, saml.ReasonOf(err))
+}
+
 // twoFaced is another document when it is read again.
 type twoFaced struct {
 	*strings.Reader

@@ -84,3 +84,37 @@ func TestSecondVerifierFixtures(t *testing.T) {
 	}
 	require.Greater(t, n, 55)
 }
+
+// TestDeclarationsOfSignatures: with two signatures the assertion is read as its own signature digested it. Exclusive canonicalisation
+// keeps a declaration that only a value uses where the PrefixList names it, so the two may differ in what xsi:type means.
+func TestDeclarationsOfSignatures(t *testing.T) {
+	t.Parallel()
+	const (
+		declared = ` xmlns:xs="http://www.w3.org/2001/XMLSchema"`
+		plain    = `<ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"></ds:Transform>`
+		listed   = `<ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"><ec:InclusiveNamespaces xmlns:ec="http://www.w3.org/2001/10/xml-exc-c14n#" PrefixList="xs"></ec:InclusiveNamespaces></ds:Transform>`
+	)
+	list := func(info string) string { return strings.Replace(info, plain, listed, 1) }
+	without := func(text string) string { return strings.ReplaceAll(text, declared, "") }
+	for name, c := range map[string]struct {
+		inner, outer bool // which signature lists the prefix
+		want         string
+	}{
+		"both": {true, true, "integer"}, "assertion": {true, false, "integer"}, "response": {false, true, ""}, "neither": {false, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := signedBoth()
+			f.attributes = `<saml:AttributeStatement><saml:Attribute Name="n"><saml:AttributeValue` + declared +
+				` xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="xs:integer">1</saml:AttributeValue></saml:Attribute></saml:AttributeStatement>`
+			if f.assertionSig.digested = without; c.inner {
+				f.assertionSig.digested, f.assertionSig.signedInfo = nil, list
+			}
+			if f.responseSig.digested = without; c.outer {
+				f.responseSig.digested, f.responseSig.signedInfo = nil, list
+			}
+			got := accepted(t, newSetup(), f.xml()).Attributes[0].Values[0].Type
+			require.Equal(t, c.want, strings.TrimPrefix(got, "http://www.w3.org/2001/XMLSchema#"))
+		})
+	}
+}

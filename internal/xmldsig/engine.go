@@ -35,16 +35,21 @@ func (OnePass) Verify(el xmlgate.Elem, keys []crypto.PublicKey, p Policy) (*Veri
 // ErrSecond is the cause of a refusal by [Both] when OnePass accepted and goxmldsig did not, or read something else.
 var ErrSecond = errors.New("xmldsig: the second verifier disagrees")
 
-// Both is the [Engine] of who wants two opinions: what OnePass accepts, goxmldsig must accept too and read the same from it.
-type Both struct{}
+// Both is the [Engine] of who wants two opinions: what OnePass accepts, the second must accept too and read the same from it.
+type Both struct {
+	Second Engine // nil means Library
+}
 
 // Verify implements [Engine].
-func (Both) Verify(el xmlgate.Elem, keys []crypto.PublicKey, p Policy) (*Verified, error) {
+func (b Both) Verify(el xmlgate.Elem, keys []crypto.PublicKey, p Policy) (*Verified, error) {
 	v, err := Verify(el, keys, p)
 	if err != nil {
 		return nil, err
 	}
-	other, err := Library{}.Verify(el, keys, p)
+	if b.Second == nil {
+		b.Second = Library{}
+	}
+	other, err := b.Second.Verify(el, keys, p)
 	if err != nil {
 		return nil, &Error{ReasonSignature, "the second verifier refuses", errors.Join(ErrSecond, err)}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -203,4 +204,48 @@ func TestVerifyBytes(t *testing.T) {
 		require.True(t, ok, name)
 		require.Equal(t, c.reason, e.Reason, name)
 	}
+}
+
+// another is an engine that answers with what it was given.
+type another struct {
+	v   *xmldsig.Verified
+	err error
+}
+
+func (a another) Verify(xmlgate.Elem, []crypto.PublicKey, xmldsig.Policy) (*xmldsig.Verified, error) {
+	return a.v, a.err
+}
+
+// TestBoth: two engines must agree on the verdict and on what was signed.
+func TestBoth(t *testing.T) {
+	t.Parallel()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	signer, err := xmldsig.NewSigner(xmldsig.SignerConfig{Key: key})
+	require.NoError(t, err)
+	keys, policy := []crypto.PublicKey{key.Public()}, xmldsig.Policy{EdDSA: true}
+	element := func(text string) xmlgate.Elem {
+		out, err := signer.SignDocument([]byte(text), 0, "")
+		require.NoError(t, err)
+		doc, err := xmlgate.Parse(out, xmlgate.Limits{})
+		require.NoError(t, err)
+		return doc.Root()
+	}
+	el := element(`<a ID="_1">x</a>`)
+	same, err := xmldsig.Verify(el, keys, policy)
+	require.NoError(t, err)
+	other, err := xmldsig.Verify(element(`<a ID="_1">y</a>`), keys, policy)
+	require.NoError(t, err)
+	v, err := xmldsig.Both{Second: another{v: same}}.Verify(el, keys, policy)
+	require.NoError(t, err)
+	require.NotNil(t, v)
+	for name, second := range map[string]another{"reads something else": {v: other}, "refuses": {err: errors.New("no")}} {
+		v, err := xmldsig.Both{Second: second}.Verify(el, keys, policy)
+		require.Nil(t, v, name)
+		require.ErrorIs(t, err, xmldsig.ErrSecond, name)
+	}
+	v, err = xmldsig.Both{Second: another{v: same}}.Verify(el, keys, xmldsig.Policy{})
+	require.Nil(t, v)
+	require.Error(t, err)
+	require.NotErrorIs(t, err, xmldsig.ErrSecond, "the first refuses: no disagreement")
 }

@@ -165,6 +165,17 @@ func TestPostFromAnotherSite(t *testing.T) {
 	require.NotNil(t, response)
 	require.True(t, response.Fields.Has("SAMLResponse"), "the session answers, no form")
 
+	response, b.Header = nil, http.Header{"Sec-Fetch-Site": {"cross-site"}}
+	send(t, b, request)
+	require.NotNil(t, response)
+	require.True(t, response.Fields.Has("SAMLResponse"), "the cookie came: nothing to repeat")
+	rec := httptest.NewRecorder()
+	lab.SP.StartLogin(rec, httptest.NewRequestWithContext(t.Context(), http.MethodGet, lab.SPURL+"/", http.NoBody), samlhttp.LoginOptions{ForceAuthn: true})
+	base, err := url.Parse(lab.SPURL)
+	require.NoError(t, err)
+	forced := (&samltest.Page{URL: base, Body: rec.Body.String()}).Forms()[0]
+	require.Contains(t, send(t, bare, forced).Body, `name="Password"`, "the form comes in any case")
+
 	page = send(t, bare, again)
 	require.Contains(t, page.Body, `name="Password"`, "nobody is signed in: the form, and no second round")
 	require.Empty(t, page.Forms()[0].Fields.Get("again"))
