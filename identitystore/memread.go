@@ -86,6 +86,14 @@ func (r *memReader) Lookup(_ context.Context, by By, scope, value string) (Ref, 
 	return Ref{}, ErrNotFound
 }
 
+// UserBy implements [UserReader].
+func (r *memReader) UserBy(_ context.Context, by By, scope, value string) (*User, error) {
+	if rec := r.state().lookup(by, scope, value); rec != nil && rec.user != nil {
+		return rec.user, nil
+	}
+	return nil, ErrNotFound
+}
+
 func (s *memState) lookup(by By, scope, value string) (rec *memRecord) {
 	switch by {
 	case ByGUID:

@@ -5,6 +5,30 @@ import (
 	"errors"
 )
 
+// UserReader is what a [Reader] may offer besides: the user with a unique name in one step, where [Reader.Lookup] and
+// [Reader.UserByID] are two.
+type UserReader interface {
+	// UserBy returns the user with a unique name; groups are not found.
+	UserBy(ctx context.Context, by By, scope, value string) (*User, error)
+}
+
+func userBy(ctx context.Context, r Reader, by By, scope, value string) (*User, error) {
+	if tx, ok := r.(*Tx); ok {
+		r = tx.Reader
+	}
+	if ur, ok := r.(UserReader); ok {
+		return ur.UserBy(ctx, by, scope, value)
+	}
+	ref, err := r.Lookup(ctx, by, scope, value)
+	if err != nil {
+		return nil, err
+	}
+	if ref.Kind != KindUser {
+		return nil, ErrNotFound
+	}
+	return r.UserByID(ctx, ref.ID)
+}
+
 // RefReader is what a [Reader] may offer besides: looking many ids up at once.
 type RefReader interface {
 	// Refs returns the users and groups with these ids, in the order asked; those that do not exist, and tombstones, are

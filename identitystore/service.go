@@ -141,22 +141,5 @@ func (s *Service) UserBySID(ctx context.Context, sid string) (*User, error) {
 	return userBy(ctx, s.reader, BySID, "", sid)
 }
 
-func userBy(ctx context.Context, r Reader, by By, scope, value string) (*User, error) {
-	if m, ok := r.(*memReader); ok { // one look-up instead of two
-		if rec := m.state().lookup(by, scope, value); rec != nil && rec.user != nil {
-			return rec.user, nil
-		}
-		return nil, ErrNotFound
-	}
-	ref, err := r.Lookup(ctx, by, scope, value)
-	if err != nil {
-		return nil, err
-	}
-	if ref.Kind != KindUser {
-		return nil, ErrNotFound
-	}
-	return r.UserByID(ctx, ref.ID)
-}
-
 // DirectOnly reports whether members of nested groups are left out.
 func (s *Service) DirectOnly() bool { return s.cfg.DirectOnly }

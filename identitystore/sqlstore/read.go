@@ -17,7 +17,10 @@ type reader struct {
 	tid int64
 }
 
-var _ identitystore.Reader = (*reader)(nil)
+var (
+	_ identitystore.Reader     = (*reader)(nil)
+	_ identitystore.UserReader = (*reader)(nil)
+)
 
 func notFound(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
@@ -174,6 +177,26 @@ func (r *reader) Lookup(ctx context.Context, by identitystore.By, scope, value s
 	}
 	ref.Kind = kindOf(kind)
 	return ref, nil
+}
+
+// UserBy implements [identitystore.UserReader].
+func (r *reader) UserBy(ctx context.Context, by identitystore.By, scope, value string) (*identitystore.User, error) {
+	q, args := "SELECT "+columns+" FROM principal WHERE tenant = ? AND kind = 'u' AND ", []any{r.tid}
+	switch by {
+	case identitystore.ByGUID:
+		q, args = q+"source = ? AND guid = ?", append(args, scope, value)
+	case identitystore.BySID:
+		q, args = q+"sid_key = ?", append(args, value)
+	case identitystore.ByExternalID:
+		q, args = q+"pid = (SELECT pid FROM external_id WHERE tenant = ? AND issuer = ? AND ext_id = ?)", append(args, r.tid, scope, value)
+	default:
+		return nil, identitystore.ErrNotFound
+	}
+	p, err := r.one(ctx, q, args...)
+	if err != nil {
+		return nil, err
+	}
+	return p.user()
 }
 
 // inKeys calls f with statements of the form "... IN (?, ...)" until all keys are used; few sizes of list occur.

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"database/sql"
 	"encoding/json"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -86,10 +87,8 @@ func (r *row) audit() identitystore.Audit {
 
 func (r *row) user() (*identitystore.User, error) {
 	u := &identitystore.User{}
-	if r.doc.Valid {
-		if err := json.Unmarshal([]byte(r.doc.String), u); err != nil {
-			return nil, failed(err)
-		}
+	if err := r.readDoc(u, &u.ExternalIDs); err != nil {
+		return nil, err
 	}
 	u.Key, u.ID, u.UserName, u.DisplayName = identitystore.Key(r.pid), r.id, r.name, r.display
 	u.Name.GivenName, u.Name.FamilyName = r.given, r.family
@@ -106,10 +105,8 @@ func (r *row) user() (*identitystore.User, error) {
 
 func (r *row) group() (*identitystore.Group, error) {
 	g := &identitystore.Group{}
-	if r.doc.Valid {
-		if err := json.Unmarshal([]byte(r.doc.String), g); err != nil {
-			return nil, failed(err)
-		}
+	if err := r.readDoc(g, &g.ExternalIDs); err != nil {
+		return nil, err
 	}
 	g.Key, g.ID, g.DisplayName, g.Description = identitystore.Key(r.pid), r.id, r.name, r.display
 	g.Link, g.Audit = r.link(), r.audit()
@@ -134,8 +131,12 @@ func userRow(u *identitystore.User) (*row, error) {
 	if len(u.Emails) == 1 && u.Emails[0] == plainEmail(r.email) {
 		rest.Emails = nil
 	}
-	if err := r.setDoc(&rest, `{"id":"","userName":""}`); err != nil {
-		return nil, err
+	rest.Key, rest.ExternalIDs = 0, nil
+	if !reflect.ValueOf(rest).IsZero() || !r.setIDs(u.ExternalIDs) {
+		rest.ExternalIDs = u.ExternalIDs
+		if err := r.setDoc(&rest, `{"id":"","userName":""}`); err != nil {
+			return nil, err
+		}
 	}
 	r.setLink(&u.Link, &u.Audit)
 	return r, nil
@@ -146,11 +147,57 @@ func groupRow(g *identitystore.Group) (*row, error) {
 	rest := *g
 	rest.ID, rest.DisplayName, rest.Description = "", "", ""
 	rest.Audit, rest.Link = identitystore.Audit{}, identitystore.Link{}
-	if err := r.setDoc(&rest, `{"id":"","displayName":""}`); err != nil {
-		return nil, err
+	rest.Key, rest.ExternalIDs = 0, nil
+	if !reflect.ValueOf(rest).IsZero() || !r.setIDs(g.ExternalIDs) {
+		rest.ExternalIDs = g.ExternalIDs
+		if err := r.setDoc(&rest, `{"id":"","displayName":""}`); err != nil {
+			return nil, err
+		}
 	}
 	r.setLink(&g.Link, &g.Audit)
 	return r, nil
+}
+
+// Most records have nothing without a column but external ids: these are written as "x", issuer, id, issuer, id, ...
+// with a separator between, because to read JSON takes longer than the whole query.
+const (
+	idsMark      = "x"
+	idsSeparator = "\x1f"
+)
+
+// setIDs writes external ids in the short form; false says that they do not fit it.
+func (r *row) setIDs(ids []identitystore.ExternalID) bool {
+	if len(ids) == 0 {
+		return true
+	}
+	var sb strings.Builder
+	sb.WriteString(idsMark)
+	for _, e := range ids {
+		if strings.Contains(e.Issuer+e.ID, idsSeparator) {
+			return false
+		}
+		sb.WriteString(idsSeparator + e.Issuer + idsSeparator + e.ID)
+	}
+	r.doc = sql.NullString{String: sb.String(), Valid: true}
+	return true
+}
+
+// readDoc reads what has no column: the short form of external ids, or a JSON document.
+func (r *row) readDoc(into any, ids *[]identitystore.ExternalID) error {
+	if !r.doc.Valid {
+		return nil
+	}
+	text, short := strings.CutPrefix(r.doc.String, idsMark+idsSeparator)
+	if !short {
+		return failed(json.Unmarshal([]byte(text), into))
+	}
+	for more := true; more; {
+		var e identitystore.ExternalID
+		e.Issuer, text, _ = strings.Cut(text, idsSeparator)
+		e.ID, text, more = strings.Cut(text, idsSeparator)
+		*ids = append(*ids, e)
+	}
+	return nil
 }
 
 func (r *row) setDoc(rest any, empty string) error {

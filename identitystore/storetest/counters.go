@@ -91,3 +91,40 @@ func counted(s *suite) identitystore.Counts {
 	}
 	return c
 }
+
+// externalIDs come back as they were written, alone and beside other attributes, with any text.
+func externalIDs(s *suite) {
+	ctx := s.ctx()
+	e := func(issuer, id string) identitystore.ExternalID {
+		return identitystore.ExternalID{Issuer: issuer, ID: id}
+	}
+	for i, ids := range [][]identitystore.ExternalID{
+		{e("scim", "1")}, {e("scim", "2"), e("https://idp.example.test/a b", "x y")}, {e("\"{", "\x1f")}, {e("a\x1fb", "c"), e("a", "b\x1fc")}, {e("x", "x")},
+	} {
+		for _, nick := range []string{"", "nick"} {
+			u := &identitystore.User{UserName: fmt.Sprint("u", i, nick), NickName: nick}
+			g := &identitystore.Group{DisplayName: fmt.Sprint("g", i, nick)}
+			for _, x := range ids {
+				u.ExternalIDs = append(u.ExternalIDs, e(x.Issuer, x.ID+"u"+nick))
+				g.ExternalIDs = append(g.ExternalIDs, e(x.Issuer, x.ID+"g"+nick))
+			}
+			s.ok(s.update(func(tx *identitystore.Tx) error { //nolint:contextcheck // the context of the suite
+				if _, err := tx.CreateUser(ctx, u); err != nil {
+					return err
+				}
+				_, err := tx.CreateGroup(ctx, g)
+				return err
+			}))
+			gotU, err := s.svc.UserByName(ctx, u.UserName)
+			s.ok(err)
+			s.equal(gotU.ExternalIDs, u.ExternalIDs)
+			s.equal(gotU.NickName, nick)
+			gotG, err := s.svc.GroupByName(ctx, g.DisplayName)
+			s.ok(err)
+			s.equal(gotG.ExternalIDs, g.ExternalIDs)
+			id, err := s.svc.UserID(ctx, identitystore.AlternateIdentifier{ExternalID: u.ExternalIDs[0]})
+			s.ok(err)
+			s.equal(id, gotU.ID)
+		}
+	}
+}

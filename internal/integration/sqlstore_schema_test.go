@@ -145,6 +145,7 @@ func fillStore(tb testing.TB, svc *identitystore.Service, users int) {
 			u := &identitystore.User{UserName: userName(i), DisplayName: fmt.Sprintf("User %d", i), Name: identitystore.Name{GivenName: "User", FamilyName: fmt.Sprint(i)}}
 			u.SetEmail(userName(i))
 			u.Link = identitystore.Link{Source: "ad", GUID: fmt.Sprintf("u%d", i), SID: fmt.Sprintf("S-1-5-21-1-2-3-%d", i), Origin: identitystore.OriginSync}
+			u.ExternalIDs = []identitystore.ExternalID{{Issuer: "i", ID: fmt.Sprintf("x%d", i)}}
 			made, err := tx.CreateUser(ctx, u)
 			if err != nil {
 				return err
@@ -165,6 +166,8 @@ func hotQueries() map[string]string {
 		"by id":         cols + "kind = 'u' AND id = 'x'",
 		"by guid":       cols + "source = 'ad' AND guid = 'x'",
 		"by sid":        cols + "sid_key = 'x'",
+		"user by guid":  cols + "kind = 'u' AND source = 'ad' AND guid = 'x'",
+		"user by sid":   cols + "kind = 'u' AND sid_key = 'x'",
 		"by email":      cols + "email_fold = 'x' ORDER BY pid LIMIT 2",
 		"list":          cols + "kind = 'g' AND id > 'x' AND state <> 'tombstone' ORDER BY id LIMIT 100",
 		"external id":   "SELECT pid FROM external_id WHERE tenant = 1 AND issuer = 'i' AND ext_id = 'x'",
