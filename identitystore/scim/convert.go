@@ -207,7 +207,7 @@ func (h *Handler) fillGroup(g *identitystore.Group, doc map[string]any) {
 
 // dress adds what only the server knows: schemas and meta.
 func (h *Handler) dress(t resourceType, doc map[string]any, a *identitystore.Audit) {
-	schemas := []string{t.schema().ID}
+	schemas := []any{t.schema().ID}
 	for _, e := range t.schema().Extensions {
 		if _, ok := doc[e.ID]; ok {
 			schemas = append(schemas, e.ID)

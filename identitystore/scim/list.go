@@ -359,9 +359,13 @@ func (q *query) mentions(attr string) (named, onlyEq bool, values []string) {
 // for equality alone.
 func (q *query) filterDocs(ctx context.Context, recs []record) ([]map[string]any, error) {
 	docs := make([]map[string]any, len(recs))
+	meta, _, _ := q.mentions("meta")
+	schemas, _, _ := q.mentions("schemas")
 	for i, rec := range recs {
 		docs[i] = q.h.resource(rec)
-		q.h.dress(q.t, docs[i], rec.audit())
+		if meta || schemas {
+			q.h.dress(q.t, docs[i], rec.audit())
+		}
 	}
 	if q.expr == nil {
 		return docs, nil

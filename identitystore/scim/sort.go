@@ -21,7 +21,9 @@ func (q *query) order(all []record) map[identitystore.Key]string {
 		exactText := attr.CaseExact || sub != nil && sub.CaseExact
 		for _, rec := range all {
 			doc := q.h.resource(rec)
-			q.h.dress(q.t, doc, rec.audit())
+			if attr.Name == "meta" || attr.Name == "schemas" {
+				q.h.dress(q.t, doc, rec.audit())
+			}
 			if e := q.t.schema().Extension(q.sort.URN); e != nil {
 				doc = object(doc, e.ID)
 			}

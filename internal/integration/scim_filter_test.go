@@ -55,6 +55,7 @@ func filtersAgree(t *testing.T, st identitystore.Store, rounds int) {
 				fmt.Sprintf(`emails[value eq "e%d@x.test" or value eq "e%d@x.test"]`, r.Intn(7), r.Intn(7)), fmt.Sprintf(`emails[type eq "work"].value eq "e%d@x.test"`, r.Intn(7)),
 				fmt.Sprintf(`groups.value eq %q`, pick(groups)), fmt.Sprintf(`groups eq %q`, pick(groups)), fmt.Sprintf(`groups[value eq %q and type eq "direct"]`, pick(groups)), `groups.value eq "none"`, `groups pr`,
 				`title eq "CHIEF"`, `title pr`, `active eq true`, `userName sw "user1"`, `emails pr`, `title ne "clerk"`, `emails.value ne "e1@x.test"`,
+				`meta.resourceType eq "User"`, `meta.created gt "2020-01-01T00:00:00Z"`, `meta.lastModified lt "2020-01-01T00:00:00Z"`, `meta.version pr`, `schemas eq "urn:ietf:params:scim:schemas:core:2.0:User"`, `schemas eq "none"`,
 			})
 		},
 		"Groups": func() string {
