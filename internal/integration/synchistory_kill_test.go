@@ -56,7 +56,7 @@ func killAt(t *testing.T, store string, epoch, n int) (what string, steps int) {
 	t.Helper()
 	out, in, err := os.Pipe()
 	require.NoError(t, err)
-	defer out.Close()
+	defer out.Close() //nolint:errcheck // it was read to its end, or nobody reads it any more
 	cmd := exec.Command(os.Args[0], "-test.run", "^TestSyncKilledChild$")
 	cmd.Env = append(os.Environ(), killedStore+"="+store, killedEpoch+"="+strconv.Itoa(epoch), "TMPDIR="+t.TempDir())
 	cmd.ExtraFiles = []*os.File{in}
@@ -89,7 +89,7 @@ func syncKilled(t *testing.T, store string, rounds int) {
 	require.NoError(t, err)
 	ids, kinds := map[string]string{}, map[string]bool{}
 	rig.check(t, ids)
-	at, next, whole := 0, 1, 0
+	at, next, whole, killed := 0, 1, 0, 0
 	for whole < rounds {
 		for n := 1; ; n++ {
 			what, steps := killAt(t, store, next, n)
@@ -101,6 +101,7 @@ func syncKilled(t *testing.T, store string, rounds int) {
 				break
 			}
 			kinds[what] = true
+			killed++
 			if rig.epoch(t) == at {
 				continue
 			}
@@ -114,6 +115,7 @@ func syncKilled(t *testing.T, store string, rounds int) {
 	for _, what := range []string{"PutUser", "PutEdges", "DeleteEdges", "PutMemberships", "PutDocument", "PutLease", "Append", "commit", "committed"} {
 		require.True(t, kinds[what], "nobody was killed before %s", what)
 	}
+	t.Logf("%d children were killed", killed)
 	rig.epochs.set(next, nil)
 	_, err = rig.run(t.Context(), "parent")
 	require.NoError(t, err)
