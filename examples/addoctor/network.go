@@ -120,6 +120,7 @@ func (d *doctor) server(ctx context.Context, x *domain, address string, u *url.U
 		return d.gone(address)
 	}
 	_ = nc.SetDeadline(time.Now().Add(d.opt.Patience))
+	nc = &bounded{Conn: nc, left: maxLook}
 	var chain []*x509.Certificate
 	look := &tls.Config{
 		ServerName: u.Hostname(), MinVersion: tls.VersionTLS12,
@@ -152,6 +153,27 @@ func (d *doctor) server(ctx context.Context, x *domain, address string, u *url.U
 	}
 	return d.rootDSE(x, address, c) && trusted
 }
+
+// maxLook bounds what one server may send before it is trusted: certificates and a rootDSE are a tenth of this. The decoder
+// makes some hundred bytes of each two, so that the bound is also one for memory.
+const maxLook = 128 << 10
+
+// bounded is a connection that ends after so many bytes.
+type bounded struct {
+	net.Conn
+	left int
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errTooMuch
+	}
+	n, err := b.Conn.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
+var errTooMuch = errors.New("the server sends more than anybody asked for")
 
 func (d *doctor) gone(address string) bool {
 	d.warn("port", address, "The server took one connection and refused the next.", "Try again; look at the server's limits.")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/adfedkit/adfedkit/examples/addoctor"
 )
@@ -43,9 +44,9 @@ func doctor(ctx context.Context, config, user string, stdin io.Reader, stdout, s
 // oneLine keeps what a server sent from writing lines of its own.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
+		if unicode.IsPrint(r) {
+			return r
 		}
-		return r
+		return ' ' // control characters, marks that turn the direction of writing
 	}, s)
 }

@@ -298,5 +298,5 @@ func TestDoctor(t *testing.T) {
 
 func TestOneLine(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, "a b c", oneLine("a\nb\x1bc"))
+	require.Equal(t, "a b c d e ö", oneLine("a\nb\x1bc\u009bd\u202ee ö"))
 }
