@@ -200,11 +200,10 @@ func (t *target) set() error {
 		t.put(v)
 		return nil
 	}
-	if t.step.Op == "replace" {
-		t.put(v)
-		return nil
-	}
 	list := t.list()
+	if t.step.Op == "replace" {
+		list = nil
+	}
 	add, isList := v.([]any)
 	if !isList && v != nil {
 		add = []any{v}
