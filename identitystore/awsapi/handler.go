@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/adfedkit/adfedkit/identitystore"
+	"github.com/adfedkit/adfedkit/internal/observe"
 )
 
 // Config configures a handler. The field above the blank line is required.
@@ -25,6 +26,7 @@ type Config struct {
 	// everybody in.
 	Authorize func(*http.Request) error
 	Logger    *slog.Logger // nil means no logging
+	Observer  Observer     // of "awsapi.request"; nil means none
 	Partition string       // of the ARNs; "" means aws
 	Account   string       // the account of the stores, twelve digits; "" means 000000000000
 }
@@ -76,10 +78,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := requestID()
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("X-Amzn-Requestid", id)
-	out, err := h.serve(r)
-	status := http.StatusOK
+	ctx, end := observe.Start(r.Context(), h.cfg.Observer, "awsapi.request")
+	out, err := h.serve(r.WithContext(ctx))
+	status, outcome := http.StatusOK, observe.OK
+	defer func() { end(outcome) }()
 	if err != nil {
 		f := failureOf(err)
+		outcome = f.kind
 		status = f.status
 		f.fields["RequestId"], f.fields["__type"] = id, f.kind
 		w.Header().Set("X-Amzn-Errortype", f.kind)

@@ -131,6 +131,8 @@ type Config struct {
 
 	Now    func() time.Time // nil means the system clock
 	Logger *slog.Logger     // nil means no logging
+	// Observer of "scim.request"; nil means none.
+	Observer Observer
 }
 
 const (

@@ -20,6 +20,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/adfedkit/adfedkit/identitystore"
+	"github.com/adfedkit/adfedkit/internal/observe"
 )
 
 const (
@@ -59,13 +60,22 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			h.fail(w, r, id, refuse(http.StatusInternalServerError, "", "internal error "+id))
 		}
 	}()
+	ctx, end := observe.Start(r.Context(), h.cfg.Observer, "scim.request")
+	outcome := observe.Failed // of a request that panics
+	defer func() { end(outcome) }()
+	r = r.WithContext(ctx)
 	res, err := h.serve(w, r)
 	if err != nil {
+		outcome = class(protocolError(err).Status)
 		h.fail(w, r, id, err)
 		return
 	}
+	outcome = class(res.status)
 	h.write(w, res)
 }
+
+// class returns 2xx, 4xx and the like.
+func class(status int) string { return strconv.Itoa(status/100) + "xx" }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (*response, error) {
 	svc, err := h.authenticate(r)
