@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/base64"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -74,8 +75,12 @@ func enrol(t *testing.T, b *samltest.Browser, p *samltest.Page) (string, *samlte
 
 func TestSecondFactorRequired(t *testing.T) {
 	t.Parallel()
+	rules := filepath.Join(t.TempDir(), "rules.txt")
+	require.NoError(t, os.WriteFile(rules, []byte(defaultRules+"\nc:[Type =~ \"claims/authentication(method|instant)$\"] => issue(claim = c);\n"), 0o600))
 	a := running(t, func(o *options) {
-		o.portalClock, o.secondFactor, o.relying = fixed, factorRequired, []relyingParty{{entity: "urn:wiki", acs: "https://wiki.example.test/acs"}}
+		o.portalClock, o.secondFactor, o.relying = fixed, factorRequired, []relyingParty{
+			{entity: "urn:wiki", acs: "https://wiki.example.test/acs"}, {entity: "urn:chat", acs: "https://chat.example.test/acs", rules: rules},
+		}
 	})
 	b := samltest.NewBrowser("alice", "Correct-Horse-1")
 	p, err := a.open(t.Context(), b, a.fromPortal())
@@ -101,6 +106,13 @@ func TestSecondFactorRequired(t *testing.T) {
 	require.Equal(t, saml.AuthnContextMultipleAuthn, textOf(t, kept, `<saml:AuthnContextClassRef>([^<]*)<`)[0])
 	require.Equal(t, []string{samlhttp.MethodPassword, secondfactor.MethodTOTP, claims.MultipleAuthn},
 		textOf(t, kept, `authnmethodsreferences(?s:.*?)</saml:Attribute>`, `<saml:AttributeValue[^>]*>([^<]*)<`))
+
+	// Rules that pass the method on do not make less of it.
+	kept = nil
+	p, err = b.Open(t.Context(), a.idpURL+"/adfs/ls/IdpInitiatedSignOn.aspx?loginToRp=urn:chat")
+	require.NoError(t, err)
+	require.NotNil(t, kept, p.Body)
+	require.Equal(t, saml.AuthnContextMultipleAuthn, textOf(t, kept, `<saml:AuthnContextClassRef>([^<]*)<`)[0])
 
 	// The next sign-in asks for it, also when the identity provider starts.
 	b = samltest.NewBrowser("alice", "Correct-Horse-1")
@@ -185,6 +197,9 @@ func TestAdministratorResetsASecondFactor(t *testing.T) {
 	for _, name := range []string{"nobody@example.com", "bob", "%00"} {
 		require.Contains(t, ask(t, a, admin, http.MethodGet, "/admin/factors?user="+name, nil), "There is no such user", name)
 	}
+	p, err = a.open(t.Context(), bob, "/admin/factors?user=alice@example.com")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusForbidden, p.Status, "bob may not look either")
 	reset := func(b *samltest.Browser, user string) *samltest.Page {
 		p, err := b.Send(t.Context(), &samltest.Form{Action: a.portalURL + "/admin/factors", Method: http.MethodPost, Fields: url.Values{"user": {user}}})
 		require.NoError(t, err)
@@ -267,4 +282,28 @@ func TestSessionLife(t *testing.T) {
 	require.NoError(t, expect(p, http.StatusOK, "bob@example.com"))
 	shift = 61 * time.Minute
 	require.NotContains(t, ask(t, a, b, http.MethodGet, "/", nil), "bob@example.com")
+}
+
+// TestOnlyAForcedSignInChangesFactors looks at the requests that end at the page for changing them.
+func TestOnlyAForcedSignInChangesFactors(t *testing.T) {
+	t.Parallel()
+	a := &app{portalURL: "https://portal.example.test"}
+	step := func(entity string, req *saml.AuthnRequest) samlhttp.FactorStep {
+		return samlhttp.FactorStep{RelyingParty: &saml.RelyingParty{EntityID: entity}, Request: req}
+	}
+	own := a.portalEntity()
+	require.True(t, a.managesFactors(step(own, &saml.AuthnRequest{ForceAuthn: true, AuthnContext: allFactors()})))
+	require.False(t, a.managesFactors(step(own, &saml.AuthnRequest{AuthnContext: allFactors()})))
+	require.False(t, a.managesFactors(step(own, &saml.AuthnRequest{ForceAuthn: true})))
+	require.False(t, a.managesFactors(step("urn:wiki", &saml.AuthnRequest{ForceAuthn: true, AuthnContext: allFactors()})))
+	require.False(t, a.managesFactors(step(own, nil)))
+}
+
+// TestBadFactorKey starts with a key file that is none: nobody's record would open.
+func TestBadFactorKey(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "secondfactor.key"), []byte("short"), 0o600))
+	_, err := start(t.Context(), options{addr: "127.0.0.1:0", idpAddr: "127.0.0.1:0", ad: "embedded", data: dir}, io.Discard)
+	require.ErrorContains(t, err, "secondfactor.key")
 }

@@ -171,3 +171,53 @@ func TestSecondFactorAfterTicket(t *testing.T) {
 	require.Contains(t, p.Body, `name="code"`, "at the address for tickets too")
 	require.Contains(t, withCode(t, b, p).Body, signedIn)
 }
+
+// TestPendingSessionSignsNobodyIn stops before the second factor that one request demands, and goes where none is demanded.
+func TestPendingSessionSignsNobodyIn(t *testing.T) {
+	t.Parallel()
+	lab := start(t, samltest.Config{
+		AllowUnsolicited: true,
+		Partner: func(p *samlhttp.Partner) {
+			p.AuthnContext = &saml.RequestedAuthnContext{ClassRefs: []string{saml.AuthnContextMultipleAuthn}}
+		},
+		IdentityProvider: func(c *samlhttp.IdentityProviderConfig) { c.SecondFactor = codeFactor{} },
+	})
+	b := alice()
+	require.Contains(t, open(t, b, lab.SPURL+"/deep").Body, `name="code"`)
+	before := idpSession(t, lab, b)
+	p := open(t, b, initiated(lab))
+	require.Contains(t, p.Body, `name="code"`)
+	require.NotContains(t, p.Body, signedIn)
+	f := p.Forms()[0]
+	f.Fields.Set("code", "123456")
+	b.BeforePost = func(*samltest.Form) bool { return false }
+	send(t, b, f)
+	require.NotEqual(t, before, idpSession(t, lab, b), "more rights, new identifier")
+}
+
+func idpSession(t *testing.T, lab *samltest.Lab, b *samltest.Browser) string {
+	t.Helper()
+	u, err := url.Parse(lab.IdPURL)
+	require.NoError(t, err)
+	for _, c := range b.Client.Jar.Cookies(u) {
+		if strings.HasSuffix(c.Name, "idp_session") {
+			return c.Value
+		}
+	}
+	require.Fail(t, "no session cookie")
+	return ""
+}
+
+// TestFailingFactorIsNoTry lets the second factor's own store fail: that says nothing about the codes, and holds nobody back.
+func TestFailingFactorIsNoTry(t *testing.T) {
+	t.Parallel()
+	lab := start(t, samltest.Config{IdentityProvider: func(c *samlhttp.IdentityProviderConfig) { c.SecondFactor = codeFactor{required: true} }})
+	b := alice()
+	f := open(t, b, lab.SPURL+"/deep").Forms()[0]
+	for range 10 {
+		f.Fields.Set("code", "fail")
+		require.Equal(t, http.StatusServiceUnavailable, send(t, b, f).Status)
+	}
+	f.Fields.Set("code", "123456")
+	require.Contains(t, send(t, b, f).Body, signedIn)
+}
