@@ -88,7 +88,7 @@ func namePathHops(ctx context.Context, r Reader, u *User, came map[Key]Edge, tar
 	return out, nil
 }
 
-// MembershipChange is one effective membership that a simulation gained or lost.
+// MembershipChange is one effective membership that a user gained or lost.
 type MembershipChange struct {
 	User, Group string // ids
 	Gained      bool
@@ -110,12 +110,7 @@ func (s *Service) Simulate(ctx context.Context, f func(*Tx) error) ([]Membership
 			return err
 		}
 		for _, e := range tx.events {
-			for _, g := range e.Added {
-				out = append(out, MembershipChange{e.ID, g, true})
-			}
-			for _, g := range e.Removed {
-				out = append(out, MembershipChange{e.ID, g, false})
-			}
+			out = append(out, e.MembershipChanges()...)
 		}
 		return errRollback
 	})

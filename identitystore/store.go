@@ -137,6 +137,19 @@ type Event struct {
 	Removed  []string  `json:"removed,omitempty"` // group ids
 }
 
+// MembershipChanges returns the memberships that the event gives and takes, one by one, in the order of the event. Other
+// events than [OpMemberships] have none.
+func (e Event) MembershipChanges() []MembershipChange {
+	out := make([]MembershipChange, 0, len(e.Added)+len(e.Removed))
+	for _, g := range e.Added {
+		out = append(out, MembershipChange{e.ID, g, true})
+	}
+	for _, g := range e.Removed {
+		out = append(out, MembershipChange{e.ID, g, false})
+	}
+	return out
+}
+
 // Version is a record as it was from From until before To. The present version has a zero To.
 type Version struct {
 	Key      Key

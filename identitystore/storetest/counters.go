@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/adfedkit/adfedkit/identitystore"
@@ -15,7 +16,7 @@ func counters(s *suite) {
 		got, err := s.svc.Reader().Counts(ctx)
 		s.ok(err)
 		s.equal(got, want)
-		s.equal(counted(s), want)
+		s.equal(counted(ctx, s), want)
 		s.ok(s.svc.Update(ctx, author(), func(tx *identitystore.Tx) error {
 			inside, err := tx.Counts(ctx)
 			s.equal(inside, want)
@@ -72,9 +73,8 @@ func counters(s *suite) {
 }
 
 // counted goes through the store.
-func counted(s *suite) identitystore.Counts {
+func counted(ctx context.Context, s *suite) identitystore.Counts {
 	s.Helper()
-	ctx := s.ctx()
 	var c identitystore.Counts
 	r := s.svc.Reader()
 	users, err := r.ListUsers(ctx, "", 10_000)
@@ -108,7 +108,7 @@ func externalIDs(s *suite) {
 				u.ExternalIDs = append(u.ExternalIDs, e(x.Issuer, x.ID+"u"+nick))
 				g.ExternalIDs = append(g.ExternalIDs, e(x.Issuer, x.ID+"g"+nick))
 			}
-			s.ok(s.update(func(tx *identitystore.Tx) error { //nolint:contextcheck // the context of the suite
+			s.ok(s.update(func(tx *identitystore.Tx) error {
 				if _, err := tx.CreateUser(ctx, u); err != nil {
 					return err
 				}

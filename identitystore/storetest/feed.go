@@ -36,6 +36,11 @@ func feed(s *suite) {
 	s.equal(got, []string{
 		"create user [] 0 0", "create group [] 0 0", "memberships user [] 1 0", "update user [name title] 0 0", "memberships user [] 0 1", "delete user [] 0 0",
 	})
+	var changes []identitystore.MembershipChange
+	for _, e := range events {
+		changes = append(changes, e.MembershipChanges()...)
+	}
+	s.equal(changes, []identitystore.MembershipChange{{User: u.ID, Group: g.ID, Gained: true}, {User: u.ID, Group: g.ID}})
 	s.equal(events[3].Time, s.now)
 	s.truth(events[3].Revision != events[0].Revision, "events carry the revision")
 	rest, err := s.svc.Events(s.ctx(), 4, 1)

@@ -104,7 +104,7 @@ func lookupRatios(tb testing.TB, db *sql.DB, d sqlstore.Dialect, users, each int
 			n++
 			q = strings.Replace(q, "?", fmt.Sprint("$", n), 1)
 		}
-		bare, err := db.PrepareContext(ctx, q)
+		bare, err := db.PrepareContext(ctx, q) //nolint:sqlclosecheck // each is closed before the next
 		require.NoError(tb, err)
 		sample := func(f func(i int) error) time.Duration {
 			start := time.Now()
@@ -126,7 +126,7 @@ func lookupRatios(tb testing.TB, db *sql.DB, d sqlstore.Dialect, users, each int
 				ratios = append(ratios, float64(a)/float64(b))
 			}
 		}
-		require.NoError(tb, bare.Close()) //nolint:sqlclosecheck // each before the next
+		require.NoError(tb, bare.Close())
 		slices.Sort(ratios)
 		tb.Logf("%v: look-up by %s / bare prepared query = %.2f [%.2f..%.2f]", d, key, ratios[len(ratios)/2], ratios[0], ratios[len(ratios)-1])
 		out[key] = ratios[len(ratios)/2]
@@ -149,6 +149,55 @@ func TestLookupIsOneStatement(t *testing.T) {
 		require.NoError(t, l.ours(1), key)
 		statements, rows := count.during(func() { require.NoError(t, l.ours(2)) })
 		require.Equal(t, []int64{1, 1}, []int64{statements, rows}, key)
+	}
+}
+
+// TestOneMemberCost counts what it costs to add a member to a group of 100 and of 3,000, below another group, and to
+// take it away again: the same statements and rows.
+func TestOneMemberCost(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	cost := func(size int) (costs [][2]int64) {
+		file := filepath.Join(t.TempDir(), "x.db")
+		db, count := countSQL(t, openSQLite(t, file), "file:"+file+sqlitePragmas)
+		st, err := sqlstore.Open(ctx, db, sqlstore.SQLite)
+		require.NoError(t, err)
+		svc, err := identitystore.Open(ctx, identitystore.Config{Store: st})
+		require.NoError(t, err)
+		var edge identitystore.Edge
+		require.NoError(t, svc.Update(ctx, identitystore.Author{}, func(tx *identitystore.Tx) error {
+			g, err := tx.CreateGroup(ctx, &identitystore.Group{DisplayName: "g"})
+			if err != nil {
+				return err
+			}
+			top, err := tx.CreateGroup(ctx, &identitystore.Group{DisplayName: "top"})
+			if err != nil {
+				return err
+			}
+			edges := []identitystore.Edge{{Parent: top.Key, Child: g.Key, Via: identitystore.ViaMember, ChildKind: identitystore.KindGroup}}
+			for i := range size {
+				u, err := tx.CreateUser(ctx, &identitystore.User{UserName: fmt.Sprint("u", i)})
+				if err != nil {
+					return err
+				}
+				edge = identitystore.Edge{Parent: g.Key, Child: u.Key, Via: identitystore.ViaMember, ChildKind: identitystore.KindUser}
+				edges = append(edges, edge)
+			}
+			return tx.Link(ctx, edges[:size]...) // all but the last one
+		}))
+		for _, change := range []func(*identitystore.Tx) error{
+			func(tx *identitystore.Tx) error { return tx.Link(ctx, edge) }, func(tx *identitystore.Tx) error { return tx.Unlink(ctx, edge) },
+		} {
+			statements, rows := count.during(func() { require.NoError(t, svc.Update(ctx, identitystore.Author{}, change)) })
+			costs = append(costs, [2]int64{statements, rows})
+		}
+		return costs
+	}
+	small, large := cost(100), cost(3000)
+	require.Equal(t, small, large)
+	for _, c := range small {
+		require.Less(t, c[0], int64(25), "statements")
+		require.Less(t, c[1], int64(30), "rows")
 	}
 }
 
