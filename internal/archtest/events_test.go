@@ -97,7 +97,9 @@ func scan(t *testing.T, root string) events {
 	return out
 }
 
-func rank(level string) int { return slices.Index([]string{decided, "DEBUG", "INFO", "WARN", "ERROR"}, level) }
+func rank(level string) int {
+	return slices.Index([]string{decided, "DEBUG", "INFO", "WARN", "ERROR"}, level)
+}
 
 // decided stands for a level that the code decides while it runs: the guide says which ones.
 const decided = "DECIDED"
