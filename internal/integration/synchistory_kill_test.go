@@ -18,15 +18,12 @@ import (
 	"github.com/adfedkit/adfedkit/identitystore/sqlstore"
 )
 
-// What a child process is told: the database, and the epoch that it shall bring into it.
+// What a child process is told: the database, the history, and the epoch that it shall bring into the database.
 const (
-	killedStore = "ADFEDKIT_TEST_SYNC_STORE"
-	killedEpoch = "ADFEDKIT_TEST_SYNC_EPOCH"
-)
-
-const (
-	killedSeed   = 99
-	killedEpochs = 60
+	killedStore  = "ADFEDKIT_TEST_SYNC_STORE"
+	killedSeed   = "ADFEDKIT_TEST_SYNC_SEED"
+	killedEpochs = "ADFEDKIT_TEST_SYNC_EPOCHS"
+	killedEpoch  = "ADFEDKIT_TEST_SYNC_EPOCH"
 )
 
 // TestSyncKilledChild is the child: it runs once, says each write before it does it, and waits for leave to go on.
@@ -35,30 +32,34 @@ func TestSyncKilledChild(t *testing.T) { //nolint:paralleltest // it is a progra
 	if name == "" {
 		return
 	}
-	k, err := strconv.Atoi(os.Getenv(killedEpoch))
-	require.NoError(t, err)
+	number := func(name string) int {
+		n, err := strconv.Atoi(os.Getenv(name))
+		require.NoError(t, err)
+		return n
+	}
 	steps, leave := os.NewFile(3, "steps"), bufio.NewReader(os.Stdin)
-	rig := newSyncRig(t, openSync(t, name), newEpochs(killedSeed, killedEpochs))
+	rig := newSyncRig(t, openSync(t, name), newEpochs(uint64(number(killedSeed)), number(killedEpochs)))
 	rig.faults.step = func(what string) {
 		_, err := steps.WriteString(what + "\n")
 		require.NoError(t, err)
 		_, err = leave.ReadByte()
 		require.NoError(t, err)
 	}
-	rig.epochs.set(k, nil)
-	_, err = rig.run(t.Context(), "killed")
+	rig.epochs.set(number(killedEpoch), nil)
+	_, err := rig.run(t.Context(), "killed")
 	require.NoError(t, err)
 }
 
 // killAt runs a child and kills it (SIGKILL) when it is about to do its n-th step. It returns that step, or how many
 // there are when the child came to its end before.
-func killAt(t *testing.T, store string, epoch, n int) (what string, steps int) {
+func killAt(t *testing.T, store string, history *epochs, epoch, n int) (what string, steps int) {
 	t.Helper()
 	out, in, err := os.Pipe()
 	require.NoError(t, err)
 	defer out.Close() //nolint:errcheck // it was read to its end, or nobody reads it any more
 	cmd := exec.Command(os.Args[0], "-test.run", "^TestSyncKilledChild$")
-	cmd.Env = append(os.Environ(), killedStore+"="+store, killedEpoch+"="+strconv.Itoa(epoch), "TMPDIR="+t.TempDir())
+	cmd.Env = append(os.Environ(), killedStore+"="+store, killedEpoch+"="+strconv.Itoa(epoch), "TMPDIR="+t.TempDir(),
+		killedSeed+"="+strconv.FormatUint(history.seed, 10), killedEpochs+"="+strconv.Itoa(len(history.snaps)))
 	cmd.ExtraFiles = []*os.File{in}
 	leave, err := cmd.StdinPipe()
 	require.NoError(t, err)
@@ -83,7 +84,8 @@ func killAt(t *testing.T, store string, epoch, n int) (what string, steps int) {
 // the lease over and comes to the same end as if nothing had been.
 func syncKilled(t *testing.T, store string, rounds int) {
 	t.Helper()
-	rig := newSyncRig(t, openSync(t, store), newEpochs(killedSeed, killedEpochs))
+	const length = 60
+	rig := newSyncRig(t, openSync(t, store), newEpochs(99, length))
 	rig.epochs.set(0, nil)
 	_, err := rig.run(t.Context(), "parent")
 	require.NoError(t, err)
@@ -92,12 +94,12 @@ func syncKilled(t *testing.T, store string, rounds int) {
 	at, next, whole, killed := 0, 1, 0, 0
 	for whole < rounds {
 		for n := 1; ; n++ {
-			what, steps := killAt(t, store, next, n)
+			what, steps := killAt(t, store, rig.epochs, next, n)
 			rig.check(t, ids)
 			if what == "" { // it had fewer steps
 				require.Equal(t, next, rig.epoch(t))
 				require.Less(t, steps, n)
-				at, next = next, (next+1)%killedEpochs
+				at, next = next, (next+1)%length
 				break
 			}
 			kinds[what] = true
@@ -108,7 +110,7 @@ func syncKilled(t *testing.T, store string, rounds int) {
 			// the run's transaction was committed: every later step begins with an older store
 			require.Equal(t, next, rig.epoch(t))
 			require.Contains(t, []string{"committed", "PutLease", "commit"}, what)
-			at, next = next, (next+1)%killedEpochs
+			at, next = next, (next+1)%length
 		}
 		whole++
 	}

@@ -11,8 +11,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/adfedkit/adfedkit/identitystore/sqlstore"
 )
 
 func TestSyncHistoriesPostgres(t *testing.T) {
@@ -20,9 +18,7 @@ func TestSyncHistoriesPostgres(t *testing.T) {
 	for seed := range testN(20, 500) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			st, err := sqlstore.Open(t.Context(), openPostgres(t), sqlstore.Postgres)
-			require.NoError(t, err)
-			syncHistory(t, st, uint64(seed))
+			syncHistory(t, postgresSchema(t), uint64(seed))
 		})
 	}
 }

@@ -248,12 +248,14 @@ func (r *syncRig) check(tb testing.TB, ids map[string]string) {
 	require.Equal(tb, wantUsers, users, "epoch %d", k)
 }
 
-// syncHistory drives a store through its epochs with faults at every stage and a second writer beside.
-func syncHistory(t *testing.T, store identitystore.Store, seed uint64) {
+// syncHistory drives a store through its epochs with faults at every stage, a second writer beside, and once a child that
+// is killed between two of its writes.
+func syncHistory(t *testing.T, store string, seed uint64) {
 	t.Helper()
 	const n = 8
 	r := rand.New(rand.NewPCG(seed, 13))
-	rig := newSyncRig(t, store, newEpochs(seed, n))
+	rig := newSyncRig(t, openSync(t, store), newEpochs(seed, n))
+	killedAt := r.IntN(n)
 	ids := map[string]string{}
 	for k := range n {
 		for range 3 {
@@ -277,6 +279,10 @@ func syncHistory(t *testing.T, store identitystore.Store, seed uint64) {
 			}
 			wg.Wait()
 			rig.faults.heal()
+			rig.check(t, ids)
+		}
+		if k == killedAt {
+			killAt(t, store, rig.epochs, k, 1+r.IntN(24))
 			rig.check(t, ids)
 		}
 		rig.epochs.set(k, nil)
@@ -419,7 +425,7 @@ func TestSyncHistoriesSQLite(t *testing.T) {
 	for seed := range testN(150, 5000) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			syncHistory(t, openSyncSQLite(t, filepath.Join(t.TempDir(), "s.db")), uint64(seed))
+			syncHistory(t, "sqlite:"+filepath.Join(t.TempDir(), "s.db"), uint64(seed))
 		})
 	}
 }
