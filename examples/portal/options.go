@@ -28,6 +28,7 @@ type options struct {
 	metricsToken  string // file with the token that /metrics wants
 
 	portalClock func() time.Time // of the portal's checks, for tests; nil means the system clock
+	factorClock func() time.Time // of the second factor, for tests; nil means the system clock
 }
 
 // relyingParty is one -rp flag: a metadata file, or entity and ACS entered by hand.

@@ -36,7 +36,7 @@ func (a *app) openSecondFactor() (err error) {
 	a.factor, err = secondfactor.New(secondfactor.Config{
 		Store: secondfactor.Documents{Store: a.backend, Tenant: a.store.Tenant()}, Key: a.keys.factors, Origin: a.idpURL,
 		Identify: factorID, Issuer: "adfedkit portal", Required: a.opts.secondFactor == factorRequired, Manage: a.managesFactors,
-		Stylesheet: css, Now: a.opts.portalClock, Logger: a.logger,
+		Stylesheet: css, Now: a.opts.factorClock, Logger: a.logger,
 	})
 	return err
 }

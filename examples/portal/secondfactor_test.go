@@ -78,7 +78,7 @@ func TestSecondFactorRequired(t *testing.T) {
 	rules := filepath.Join(t.TempDir(), "rules.txt")
 	require.NoError(t, os.WriteFile(rules, []byte(defaultRules+"\nc:[Type =~ \"claims/authentication(method|instant)$\"] => issue(claim = c);\n"), 0o600))
 	a := running(t, func(o *options) {
-		o.portalClock, o.secondFactor, o.relying = fixed, factorRequired, []relyingParty{
+		o.factorClock, o.secondFactor, o.relying = fixed, factorRequired, []relyingParty{
 			{entity: "urn:wiki", acs: "https://wiki.example.test/acs"}, {entity: "urn:chat", acs: "https://chat.example.test/acs", rules: rules},
 		}
 	})
@@ -141,7 +141,7 @@ func textOf(t *testing.T, f *samltest.Form, patterns ...string) []string {
 
 func TestSecondFactorOptional(t *testing.T) {
 	t.Parallel()
-	a := running(t, func(o *options) { o.portalClock, o.secondFactor = fixed, factorOptional })
+	a := running(t, func(o *options) { o.factorClock, o.secondFactor = fixed, factorOptional })
 	b := samltest.NewBrowser("bob", "Battery-Staple-2")
 	p, err := a.open(t.Context(), b, a.fromPortal())
 	require.NoError(t, err)
@@ -182,7 +182,7 @@ func TestSecondFactorOff(t *testing.T) {
 
 func TestAdministratorResetsASecondFactor(t *testing.T) {
 	t.Parallel()
-	a := running(t, func(o *options) { o.portalClock, o.secondFactor = fixed, factorOptional })
+	a := running(t, func(o *options) { o.factorClock, o.secondFactor = fixed, factorOptional })
 	bob := samltest.NewBrowser("bob", "Battery-Staple-2")
 	p, err := a.open(t.Context(), bob, a.fromPortal())
 	require.NoError(t, err)
@@ -223,13 +223,13 @@ func TestSecondFactorIsKept(t *testing.T) {
 	dir := t.TempDir()
 	secret := ""
 	t.Run("first run", func(t *testing.T) {
-		a := running(t, func(o *options) { o.portalClock, o.secondFactor, o.data = fixed, factorRequired, dir })
+		a := running(t, func(o *options) { o.factorClock, o.secondFactor, o.data = fixed, factorRequired, dir })
 		b := samltest.NewBrowser("bob", "Battery-Staple-2")
 		p, err := a.open(t.Context(), b, a.fromPortal())
 		require.NoError(t, err)
 		secret, _ = enrol(t, b, p)
 	})
-	a := running(t, func(o *options) { o.portalClock, o.secondFactor, o.data = fixed, factorOptional, dir })
+	a := running(t, func(o *options) { o.factorClock, o.secondFactor, o.data = fixed, factorOptional, dir })
 	b := samltest.NewBrowser("bob", "Battery-Staple-2")
 	p, err := a.open(t.Context(), b, a.fromPortal())
 	require.NoError(t, err)
