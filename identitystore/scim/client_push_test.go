@@ -378,6 +378,13 @@ func TestPushRefusals(t *testing.T) {
 	require.ErrorContains(t, r.Err(), "user u0: scim: uniqueness: the name belongs to an object with another externalId")
 	require.ErrorContains(t, r.Err(), "user U1: scim: the state names it twice")
 	require.ErrorContains(t, r.Err(), "with space")
+	raw, err := json.Marshal(r)
+	require.NoError(t, err)
+	require.Contains(t, string(raw), `"outcome":"failed","reason":"scim: the state names it twice"`)
+	var lines strings.Builder
+	require.NoError(t, r.WriteText(&lines))
+	require.Contains(t, lines.String(), "\nfailed user U1: scim: the state names it twice\n")
+	require.Contains(t, lines.String(), "\nskipped user nameless: scim: invalidValue: ")
 	got := s.state(t)
 	require.Len(t, got.Users, 2, "who is named is not removed, even when the push cannot take him over")
 	require.ElementsMatch(t, []string{"u0", "u1"}, got.Groups[0].Members)
@@ -498,6 +505,9 @@ func TestPushGroupReads(t *testing.T) {
 		inner, reads := s.h, []string{}
 		s.h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			one := strings.HasPrefix(r.URL.Path, "/v2/Groups/") && r.Method == http.MethodGet
+			if q := r.URL.Query(); r.URL.Path == "/v2/Groups" && q.Get("count") == "100" {
+				require.Equal(t, "members", q.Get("excludedAttributes"), "the members of all groups are not wanted")
+			}
 			if one || strings.Contains(r.URL.RawQuery, "groups.value") {
 				reads = append(reads, r.URL.Path)
 			}
