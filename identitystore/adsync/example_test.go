@@ -52,11 +52,19 @@ func Example() {
 	fmt.Println(done.State, done.Counts.Memberships.Add, "memberships", err)
 	again, err := engine.Run(ctx, scope, "")
 	fmt.Println(again.State, err)
+	dc.RemoveMember(nested, dc.Find("alice"))
+	dc.AddMember(admins, dc.AddUser(directorytest.User{Name: "bob"}))
+	some, err := engine.RunChanges(ctx, scope, "") // costs what changed
+	fmt.Println(some.State, some.Counts.Users.Create, "user", some.Counts.Memberships.Remove, "memberships less", err)
+	why, err := engine.Why(ctx, scope, `CORP\alice`)
+	fmt.Println(why[0].Outcome, why[0].Reason, err)
 	alice, err := store.UserByName(ctx, "alice@corp.example.test")
 	fmt.Println(alice.UserName, alice.Link.InScope(), err)
 	// Output:
 	// planned <nil>
 	// applied 2 memberships <nil>
 	// unchanged <nil>
-	// alice@corp.example.test true <nil>
+	// applied 1 user 2 memberships less <nil>
+	// kept out_of_scope <nil>
+	// alice@corp.example.test false <nil>
 }
