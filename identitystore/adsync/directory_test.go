@@ -444,7 +444,7 @@ func TestDomainThatIsNotConfiguredAnyMore(t *testing.T) {
 		Bind: directory.NewSimpleBind("svc-sync@"+e.corp.DNS(), []byte("S3rvice-Pass")),
 	}}})
 	require.NoError(t, err)
-	defer client.Close()
+	t.Cleanup(func() { _ = client.Close() })
 	e.cfg.From, err = adsync.NewDirectory(adsync.DirectoryConfig{Client: client, Domains: []string{e.corp.DNS()}})
 	require.NoError(t, err)
 	res := e.run(adsync.StateApplied)
