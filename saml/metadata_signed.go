@@ -40,9 +40,9 @@ type knownEntities struct {
 	next int
 }
 
-// expect reports whether text is the entity that comes next.
-func (k *knownEntities) expect(text []byte) bool {
-	if k.next >= len(k.sums) || k.sums[k.next] != sha256.Sum256(text) {
+// expect reports whether sum is that of the entity that comes next.
+func (k *knownEntities) expect(sum [sha256.Size]byte) bool {
+	if k.next >= len(k.sums) || k.sums[k.next] != sum {
 		return false
 	}
 	k.next++
@@ -57,6 +57,7 @@ type aggregate struct {
 	id    string
 	heads [][]byte // canonical start tags of the groups up to each one that is open
 	tail  []byte   // canonical end tags of the open groups
+	held  []byte   // text that is canonicalised together: each piece costs what its start tags cost
 	sums  [][sha256.Size]byte
 }
 
@@ -87,7 +88,9 @@ func (a *aggregate) run() error {
 	if local, closing, empty := tagName(root); local != "EntitiesDescriptor" || closing || empty {
 		return reject(ReasonMetadata, "no aggregate of entities", nil)
 	}
-	a.s.groups = []string{root}
+	if err := a.s.push(root); err != nil {
+		return err
+	}
 	if err := a.begin(); err != nil {
 		return err
 	}
@@ -151,7 +154,7 @@ func (a *aggregate) step() error {
 		if local != "EntitiesDescriptor" {
 			return reject(ReasonMalformedXML, "unexpected end tag", nil)
 		}
-		if err := a.piece(bytes.TrimSuffix(buf.Bytes(), []byte(tag))); err != nil {
+		if err := a.flush(bytes.TrimSuffix(buf.Bytes(), []byte(tag))); err != nil {
 			return err
 		}
 		end := endTag(a.s.groups[last])
@@ -170,21 +173,23 @@ func (a *aggregate) step() error {
 		}
 	}
 	if local == "EntityDescriptor" {
-		a.sums = append(a.sums, sha256.Sum256(a.s.wrap(buf.Bytes()[before:])))
+		a.sums = append(a.sums, a.s.sum(buf.Bytes()[before:]))
 	}
-	return a.piece(buf.Bytes())
+	if a.held = append(a.held, buf.Bytes()...); len(a.held) < maxStreamTag {
+		return nil
+	}
+	return a.flush(nil)
 }
 
 // group opens a nested group.
 func (a *aggregate) group(buf *bytes.Buffer, tag string) error {
-	if len(a.s.groups) >= maxGroupDepth {
-		return reject(ReasonMetadata, "groups are nested too deep", nil)
-	}
-	if err := a.piece(bytes.TrimSuffix(buf.Bytes(), []byte(tag))); err != nil {
+	if err := a.flush(bytes.TrimSuffix(buf.Bytes(), []byte(tag))); err != nil {
 		return err
 	}
 	outer := len(a.heads[len(a.heads)-1])
-	a.s.groups = append(a.s.groups, tag)
+	if err := a.s.push(tag); err != nil {
+		return err
+	}
 	a.tail = append(endTag(tag), a.tail...)
 	if err := a.head(); err != nil {
 		return err
@@ -203,12 +208,13 @@ func (a *aggregate) head() error {
 	return nil
 }
 
-// piece digests what stands in the innermost group.
-func (a *aggregate) piece(text []byte) error {
-	if len(text) == 0 {
+// flush digests what is held of the innermost group, and more.
+func (a *aggregate) flush(more []byte) error {
+	if a.held = append(a.held, more...); len(a.held) == 0 {
 		return nil
 	}
-	form, err := a.canonical(text)
+	form, err := a.canonical(a.held)
+	a.held = a.held[:0]
 	if err != nil {
 		return err
 	}
@@ -241,7 +247,7 @@ func (a *aggregate) canonical(text []byte) ([]byte, error) {
 
 // parse passes text through the gate inside the start tags of its groups.
 func (a *aggregate) parse(text []byte) (xmlgate.Elem, error) {
-	doc, err := parseXML(a.s.wrap(text), xmlgate.MetadataLimits(maxStreamEntity+maxGroupDepth*maxStreamTag))
+	doc, err := parseXML(a.s.wrap(text), xmlgate.MetadataLimits(2*maxStreamEntity+maxGroupTags))
 	if err != nil {
 		return xmlgate.Elem{}, err
 	}

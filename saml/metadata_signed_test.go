@@ -62,16 +62,17 @@ func TestStreamSignedMetadata(t *testing.T) {
 	a, b, c := entityOf(t, "urn:a"), entityOf(t, "urn:b"), entityOf(t, "urn:c")
 	nested := func(attrs, inner string) string { return "<md:EntitiesDescriptor" + attrs + ">" + inner + groupEnd }
 	for name, doc := range map[string]struct{ inner, list string }{
-		"one":              {a, ""},
-		"three":            {a + b + c, ""},
-		"white space":      {"\n  " + a + "\n\t" + b + " \n", ""},
-		"nested":           {a + nested("", " "+b+" ") + c, ""},
-		"nested twice":     {nested("", nested(` xmlns:x="urn:x" x:y="z"`, a)+b) + c, ""},
-		"extensions":       {`<md:Extensions><x xmlns="urn:x">&lt;</x></md:Extensions>` + a, ""},
-		"empty group":      {"<md:EntitiesDescriptor/>" + a, ""},
-		"other prefixes":   {strings.NewReplacer("md:", "m:", "<md:EntityDescriptor", `<m:EntityDescriptor xmlns:m="urn:oasis:names:tc:SAML:2.0:metadata"`).Replace(a), ""},
-		"prefix list":      {a + b, "ds"},
-		"prefix list, two": {nested(` xmlns:zz="urn:z"`, a) + b, "ds zz #default"},
+		"one":               {a, ""},
+		"three":             {a + b + c, ""},
+		"white space":       {"\n  " + a + "\n\t" + b + " \n", ""},
+		"nested":            {a + nested("", " "+b+" ") + c, ""},
+		"nested twice":      {nested("", nested(` xmlns:x="urn:x" x:y="z"`, a)+b) + c, ""},
+		"extensions":        {`<md:Extensions><x xmlns="urn:x">&lt;</x></md:Extensions>` + a, ""},
+		"empty group":       {"<md:EntitiesDescriptor/>" + a, ""},
+		"more than a piece": {strings.Repeat("<md:Extensions> <x xmlns=\"urn:x\">&amp;</x> </md:Extensions>\n", 3000) + a + nested("", b+strings.Repeat(" ", 200_000)) + c, ""},
+		"other prefixes":    {strings.NewReplacer("md:", "m:", "<md:EntityDescriptor", `<m:EntityDescriptor xmlns:m="urn:oasis:names:tc:SAML:2.0:metadata"`).Replace(a), ""},
+		"prefix list":       {a + b, "ds"},
+		"prefix list, two":  {nested(` xmlns:zz="urn:z"`, a) + b, "ds zz #default"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -134,6 +135,7 @@ func TestStreamSignedMetadataRefuses(t *testing.T) {
 		"doctype":                   {doc: "<!DOCTYPE x>" + signed, reason: saml.ReasonDoctype},
 		"instruction":               {doc: strings.Replace(signed, "<md:EntitiesDescriptor>", "<?x?><md:EntitiesDescriptor>", 1), reason: saml.ReasonMalformedXML},
 		"empty":                     {reason: saml.ReasonMalformedXML},
+		"large start tags":          {doc: strings.Replace(signed, "<md:EntitiesDescriptor>", `<md:EntitiesDescriptor Name="`+strings.Repeat("x", 17<<10)+`">`, 1), reason: saml.ReasonTooLarge},
 		"another key":               {doc: signed, change: func(o *saml.MetadataOptions) { o.TrustedKeys = []crypto.PublicKey{idpKey().Public()} }, reason: saml.ReasonSignature},
 		"no key":                    {doc: signed, change: func(o *saml.MetadataOptions) { o.TrustedKeys = nil }, reason: saml.ReasonNoKeys},
 		"second verifier":           {doc: signed, change: func(o *saml.MetadataOptions) { o.Algorithms.SecondVerifier = true }, reason: saml.ReasonUnsupported},

@@ -3,6 +3,7 @@ package saml
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"iter"
@@ -11,6 +12,7 @@ import (
 
 const (
 	maxStreamTag    = 64 << 10 // one start tag of an aggregate
+	maxGroupTags    = 16 << 10 // start tags of nested groups; real ones have a few hundred bytes
 	maxStreamEntity = 4 << 20  // one entity; the biggest AD FS document has 71 KB
 	defaultStream   = 1 << 30  // an aggregate; eduGAIN has about 100 MB
 )
@@ -95,13 +97,10 @@ func (s *metadataStream) step(tag string, yield func(*Metadata, error) bool) err
 		s.groups = s.groups[:len(s.groups)-1]
 		return nil
 	case local == "EntitiesDescriptor":
-		if len(s.groups) >= maxGroupDepth {
-			return reject(ReasonMetadata, "groups are nested too deep", nil)
+		if empty {
+			return nil
 		}
-		if !empty {
-			s.groups = append(s.groups, tag)
-		}
-		return nil
+		return s.push(tag)
 	}
 	var buf bytes.Buffer
 	keep := &buf
@@ -124,7 +123,7 @@ func (s *metadataStream) step(tag string, yield func(*Metadata, error) bool) err
 // entity parses one entity in the context of its groups.
 func (s *metadataStream) entity(text string, yield func(*Metadata, error) bool) error {
 	doc := s.wrap([]byte(text))
-	if s.known != nil && !s.known.expect(doc) {
+	if s.known != nil && !s.known.expect(s.sum([]byte(text))) {
 		return reject(ReasonSignature, errChanged, nil)
 	}
 	opts := s.opts
@@ -152,6 +151,34 @@ func (s *metadataStream) entity(text string, yield func(*Metadata, error) bool) 
 		}
 	}
 	return nil
+}
+
+// push opens a group. Each entity is read inside the start tags of its groups, so together these are small.
+func (s *metadataStream) push(tag string) error {
+	size := len(tag)
+	for _, g := range s.groups {
+		size += len(g)
+	}
+	switch {
+	case len(s.groups) >= maxGroupDepth:
+		return reject(ReasonMetadata, "groups are nested too deep", nil)
+	case size > maxGroupTags:
+		return reject(ReasonTooLarge, "start tags of groups", nil)
+	}
+	s.groups = append(s.groups, tag)
+	return nil
+}
+
+// sum is the digest of an entity with the start tags that it stands in.
+func (s *metadataStream) sum(entity []byte) (sum [sha256.Size]byte) {
+	h := sha256.New()
+	for _, g := range s.groups {
+		_, _ = io.WriteString(h, g)
+		_, _ = h.Write([]byte{0}) // in no tag that passes the gate
+	}
+	_, _ = h.Write(entity)
+	h.Sum(sum[:0])
+	return sum
 }
 
 // wrap puts a piece into the start tags of its groups, as received, and their end tags.
