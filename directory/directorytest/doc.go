@@ -9,7 +9,7 @@
 //
 // It enforces what other test servers do not: pages of 1000 entries, parts of 1500 values for long attributes, cookies bound
 // to their connection, the data codes of refused binds, lock-out, tombstones, foreign security principals, primary
-// groups outside member, references at a domain's root. It has no access control beyond "bound or not", no schema checks,
+// groups outside member, references at a domain's root; and, when asked for, answers to LDAP pings and a global catalog. It has no access control beyond "bound or not", no schema checks,
 // no replication, and it forgets everything when it is closed.
 //
 // Standards: RFC 4511, RFC 2696, RFC 4515, MS-ADTS.
