@@ -271,7 +271,7 @@ func TestNetwork(t *testing.T) {
 		"no KDC":            {func(w *world) { delete(w.domain(), "kdcs") }, "port", addoctor.Failed, "kdcs is empty", "discover", 1},
 		"every LDAP down":   {func(w *world) { w.domain()["ldap"] = []string{"ldaps://" + free(w.t)} }, "port", addoctor.Failed, "No directory server", "", 3},
 		"no KDC but LDAP":   {func(w *world) { w.domain()["kdcs"] = []string{strings.TrimPrefix(w.dc.PlainURL(), "ldap://")} }, "kdc", addoctor.Failed, "no Kerberos answer", "88", 3},
-		"silent KDC":        {func(w *world) { w.opt.Patience = 200 * time.Millisecond; w.kdc.SetFaults(kerberostest.FaultSilence) }, "kdc", addoctor.Failed, "no Kerberos answer", "88", 3},
+		"silent KDC":        {func(w *world) { w.opt.Patience = time.Second; w.kdc.SetFaults(kerberostest.FaultSilence) }, "kdc", addoctor.Failed, "no Kerberos answer", "88", 3},
 		"garbage":           {func(w *world) { w.kdc.SetFaults(kerberostest.FaultGarbage) }, "kdc", addoctor.Failed, "no honest KDC", "dns", 1},
 		"no common type":    {func(w *world) { w.kdc.SetFaults(kerberostest.FaultWeakOnly) }, "kdc", addoctor.Failed, "no encryption type in common", "AES", 1},
 		"clock of the KDC":  {func(w *world) { w.kdc.SetFaults(kerberostest.FaultClockError) }, "clock", addoctor.Failed, "ahead of ours", "chrony", 1},

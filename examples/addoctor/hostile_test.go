@@ -50,7 +50,7 @@ func TestHostileServers(t *testing.T) { //nolint:paralleltest // counts allocate
 			}()
 			for _, scheme := range []string{"ldap://", "ldaps://"} {
 				w := newWorld(t)
-				w.opt.Patience = 300 * time.Millisecond
+				w.opt.Patience = 500 * time.Millisecond
 				w.domain()["ldap"] = []string{scheme + l.Addr().String()}
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
