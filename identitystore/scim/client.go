@@ -193,8 +193,13 @@ func plain(s string) string {
 	if len(s) > maxDetail {
 		s = s[:maxDetail]
 	}
+	return printable(s, "")
+}
+
+// printable replaces what is neither printable nor allowed.
+func printable(s, allowed string) string {
 	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
+		if !unicode.IsPrint(r) && !strings.ContainsRune(allowed, r) {
 			return '?'
 		}
 		return r

@@ -128,12 +128,13 @@ func (r *PushReport) Err() error {
 	return errors.Join(errs...)
 }
 
-// WriteText writes the report for people: the changes, what went wrong, the end.
+// WriteText writes the report for people: the changes, what went wrong, the end. Names that the service gave may hold
+// anything: what is not printable is shown as a question mark.
 func (r *PushReport) WriteText(w io.Writer) error {
-	if err := r.Plan.WriteText(w); err != nil {
+	var b strings.Builder
+	if err := r.Plan.WriteText(&b); err != nil {
 		return err
 	}
-	var b strings.Builder
 	for _, f := range r.Findings {
 		fmt.Fprintf(&b, "guard: %s\n", f)
 	}
@@ -143,7 +144,7 @@ func (r *PushReport) WriteText(w io.Writer) error {
 		}
 	}
 	fmt.Fprintf(&b, "%s\n", r.State)
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, printable(b.String(), "\n"))
 	return err
 }
 

@@ -458,3 +458,22 @@ func TestClientGivesUp(t *testing.T) {
 		require.LessOrEqual(t, s.count.Load(), most, code)
 	}
 }
+
+// TestPushReportPrints: a name that a service made up does not reach a terminal as it is.
+func TestPushReportPrints(t *testing.T) {
+	t.Parallel()
+	s := &service{wire: &wire{h: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/Users") {
+			_, _ = io.WriteString(w, `{"totalResults":1,"Resources":[{"id":"1","userName":"\u001b[2Jgone\nsecond line","externalId":"x\u0007"}]}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"totalResults":0,"Resources":[]}`)
+	})}}
+	r, err := s.client(t, scim.ClientConfig{}).Push(t.Context(), people(1), scim.PushOptions{Compare: true, Users: scim.DeleteUsers})
+	require.NoError(t, err)
+	var b strings.Builder
+	require.NoError(t, r.WriteText(&b))
+	require.NotContains(t, b.String(), "\x1b")
+	require.NotContains(t, b.String(), "\a")
+	require.Contains(t, b.String(), "?[2Jgone")
+}
