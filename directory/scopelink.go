@@ -228,25 +228,29 @@ func (r *scopeReader) missing(ctx context.Context, d *domain, g *groupNode, m Ex
 	if inRecycleBin(m.DN) {
 		return nil, nil
 	}
-	// neither live nor deleted: is it still a member?
+	return nil, r.noMember(ctx, g, m)
+}
+
+// noMember proves that what is neither live nor deleted for us is no member any more.
+func (r *scopeReader) noMember(ctx context.Context, g *groupNode, m ExtendedDN) error {
 	own, err := r.pin(ctx, g.dom)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	now, err := own.conn.byGUID(ctx, r.nodes[g.id].entry.GUID, false, []string{"member"})
 	if errors.Is(err, ErrNotFound) {
-		return nil, nil
+		return nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, v := range now.values("member") {
 		x, err := ParseExtendedDN(string(v))
 		if err != nil || (x.GUID == m.GUID && x.DN == m.DN) {
-			return nil, &IncompleteError{Base: now.DN, Reason: "a member that cannot be read", Got: len(g.edges)}
+			return &IncompleteError{Base: now.DN, Reason: "a member that cannot be read", Got: len(g.edges)}
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // inRecycleBin reports whether the name is that of a deleted object. Samba leaves such members in the list while its recycle
