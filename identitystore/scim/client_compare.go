@@ -295,8 +295,7 @@ func (p *comparison) unnamed() {
 	for _, r := range p.others[identitystore.PlanUser] {
 		enabled := identitystore.FieldChange{Path: pathStatus, Old: r.values[pathStatus], New: string(identitystore.StatusDisabled)}
 		o := identitystore.PlanObject{
-			Op: identitystore.PlanRemove, Kind: identitystore.PlanUser, ID: r.id, Name: r.values[pathUserName],
-			Key: keyOf(r.values[pathExternalID], r.values[pathUserName]),
+			Op: identitystore.PlanRemove, Kind: identitystore.PlanUser, ID: r.id, Name: printable(r.values[pathUserName], ""), Key: r.key(pathUserName),
 		}
 		switch {
 		case r.values[pathExternalID] == "" || p.opt.Users == KeepUsers:
@@ -314,9 +313,9 @@ func (p *comparison) unnamed() {
 			continue
 		}
 		gone++
-		key := keyOf(r.values[pathExternalID], r.values[pathName])
+		key := r.key(pathName)
 		p.ids[recordKey(identitystore.PlanGroup, key)] = r.id
-		p.plan.Objects = append(p.plan.Objects, identitystore.PlanObject{Op: identitystore.PlanRemove, Kind: identitystore.PlanGroup, Key: key, ID: r.id, Name: r.values[pathName]})
+		p.plan.Objects = append(p.plan.Objects, identitystore.PlanObject{Op: identitystore.PlanRemove, Kind: identitystore.PlanGroup, Key: key, ID: r.id, Name: printable(r.values[pathName], "")})
 	}
 	p.plan.FoundNone = gone > 0 && len(p.users)+len(p.groups) == 0
 }

@@ -21,7 +21,7 @@ func (p *comparison) allMembers(ctx context.Context) error {
 	}
 	named := len(candidates)
 	for _, r := range p.others[identitystore.PlanUser] {
-		key := keyOf(r.values[pathExternalID], r.values[pathUserName])
+		key := r.key(pathUserName)
 		userKeys[r.id] = key
 		p.ids[recordKey(identitystore.PlanUser, key)] = r.id
 		candidates = append(candidates, r.id)

@@ -19,6 +19,11 @@ type remote struct {
 	values map[string]string // by path
 }
 
+// key names an object that the state does not name, in lines that people read.
+func (r *remote) key(namePath string) string {
+	return printable(keyOf(r.values[pathExternalID], r.values[namePath]), "")
+}
+
 func readRemote(doc map[string]any) remote {
 	values := map[string]string{pathExternalID: str(doc, "externalId"), pathStatus: string(identitystore.StatusEnabled)}
 	if active, isBool := doc["active"].(bool); isBool && !active {

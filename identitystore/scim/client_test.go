@@ -464,7 +464,7 @@ func TestPushReportPrints(t *testing.T) {
 	t.Parallel()
 	s := &service{wire: &wire{h: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/Users") {
-			_, _ = io.WriteString(w, `{"totalResults":1,"Resources":[{"id":"1","userName":"\u001b[2Jgone\nsecond line","externalId":"x\u0007"}]}`)
+			_, _ = io.WriteString(w, `{"totalResults":1,"Resources":[{"id":"1","userName":"\u001b[2Jgone\nsecond line","externalId":"x\u0007\n"}]}`)
 			return
 		}
 		_, _ = io.WriteString(w, `{"totalResults":0,"Resources":[]}`)
@@ -475,5 +475,5 @@ func TestPushReportPrints(t *testing.T) {
 	require.NoError(t, r.WriteText(&b))
 	require.NotContains(t, b.String(), "\x1b")
 	require.NotContains(t, b.String(), "\a")
-	require.Contains(t, b.String(), "?[2Jgone")
+	require.Contains(t, b.String(), "remove user ?[2Jgone?second line (x??)\n")
 }
