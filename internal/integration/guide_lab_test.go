@@ -45,3 +45,19 @@ func TestSambaGuide(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, ran, 6)
 }
+
+// TestGuidesWithTools runs the guides with the blocks that need curl or openssl beside the programs.
+func TestGuidesWithTools(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join(root, "doc", "guides", "*.md"))
+	require.NoError(t, err)
+	path, n := guidePrograms(t), 0
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		require.NoError(t, err)
+		if strings.Contains(string(raw), "```bash\n") {
+			n += runGuide(t, file, path, "sh", "bash")
+		}
+	}
+	require.GreaterOrEqual(t, n, 5)
+}
