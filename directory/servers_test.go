@@ -125,12 +125,17 @@ func TestProbeByOne(t *testing.T) {
 			mu.Unlock()
 			if !first {
 				entered <- struct{}{}
-				<-held
+				select {
+				case <-held:
+				case <-ctx.Done():
+				}
 			}
 			return nil, errors.New("no route")
 		}
 	}, dc)
-	ask := func() error { _, err := c.Resolve(t.Context(), `CORP\svc-sync`); return err }
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	ask := func() error { _, err := c.Resolve(ctx, `CORP\svc-sync`); return err }
 	require.NoError(t, ask()) // the first server fails and rests
 	mu.Lock()
 	now = now.Add(31 * time.Second)
