@@ -14,7 +14,7 @@ func TestGlobalCatalog(t *testing.T) {
 	t.Parallel()
 	srv, corp := lab(t, directorytest.Config{Domains: []directorytest.Domain{
 		{DNS: "corp.example.test", GlobalCatalog: true},
-		{DNS: "child.corp.example.test", NetBIOS: "CHILD", Forest: "corp.example.test"},
+		{DNS: "child.corp.example.test", NetBIOS: "CHILD", Forest: "corp.example.test", GlobalCatalog: true},
 		{DNS: "other.corp.example.test", NetBIOS: "OTHER", Forest: "corp.example.test"},
 		{DNS: "far.example.test"},
 	}})
@@ -23,7 +23,10 @@ func TestGlobalCatalog(t *testing.T) {
 	bob := other.AddUser(directorytest.User{Name: "bob", UPN: "bob@old.brand"})
 	far.AddUser(directorytest.User{Name: "carol", UPN: "carol@old.brand"})
 	other.AddUser(directorytest.User{Name: "alice"})
-	c := connect(t, func(cfg *directory.Config) { cfg.Domains[0].GlobalCatalogs = []string{corp.GlobalCatalogURL()} }, corp, child)
+	c := connect(t, func(cfg *directory.Config) { // both know the same
+		cfg.Domains[0].GlobalCatalogs = []string{corp.GlobalCatalogURL()}
+		cfg.Domains[1].GlobalCatalogs = []string{child.GlobalCatalogURL()}
+	}, corp, child)
 
 	e, err := c.Resolve(t.Context(), "ALICE@old.brand") // a suffix that no forest announces
 	require.NoError(t, err)

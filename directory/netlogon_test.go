@@ -41,7 +41,7 @@ func TestParseNetlogon(t *testing.T) {
 		"pointers in a circle":    head + "\xc0\x1a\xc0\x18",
 		"pointer beyond the end":  head + "\xc3\xff",
 		"long label form":         head + "\x80" + recordedPing[25:],
-		"a name of 300 bytes":     head + strings.Repeat("\x3f"+strings.Repeat("a", 63), 5) + "\x00" + recordedPing[43:],
+		"a name of 300 bytes":     head + strings.Repeat("\x3f"+strings.Repeat("a", 63), 5) + strings.Repeat("\x00", 8),
 		"a control character":     strings.Replace(recordedPing, "dc1", "d\x011", 1),
 		"more than a packet":      recordedPing + strings.Repeat("x", 4096),
 		"a long chain of pointer": head + chain(40),
@@ -84,6 +84,7 @@ func TestLocateSite(t *testing.T) {
 		"a site that is no name":  {site: "x/y"},
 		"garbage":                 {answer: func([]byte) []byte { return []byte("garbage") }},
 		"another domain":          {answer: func([]byte) []byte { return reply(strings.ReplaceAll(recordedPing, "corp", "evil")) }},
+		"another number":          {answer: func([]byte) []byte { b := reply(recordedPing); b[6] = 2; return b }},
 		"no ping at all":          {answer: func(b []byte) []byte { return b }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,6 +100,9 @@ func TestLocateSite(t *testing.T) {
 				cfg.Resolver = srvResolver{
 					"_ldap._tcp.dc._msdcs.corp.example.test":                 {far, near},
 					"_ldap._tcp.Berlin-1._sites.dc._msdcs.corp.example.test": {near},
+					"_ldap._tcp.x/y._sites.dc._msdcs.corp.example.test":      {near},
+
+					"_ldap._tcp.Default-First-Site-Name._sites.dc._msdcs.corp.example.test": {near},
 				}
 				cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
 					dialed = append(dialed, network+" "+addr)

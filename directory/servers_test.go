@@ -252,6 +252,27 @@ func TestRenamedContainer(t *testing.T) {
 	require.Len(t, s.Users, 1)
 }
 
+// TestContainerRenamedUnderneath: at whatever page the container gets another name, the answer has the new one.
+func TestContainerRenamedUnderneath(t *testing.T) {
+	t.Parallel()
+	for after := range 7 {
+		_, dc := lab(t, nothing)
+		g := dc.AddGroup(directorytest.Group{Name: "all"})
+		dc.AddMember(g, dc.AddUser(directorytest.User{Name: "alice", OU: "People"}))
+		nested := dc.AddGroup(directorytest.Group{Name: "nested"}) // is read after alice
+		dc.AddMember(g, nested)
+		dc.AddMember(nested, dc.AddUser(directorytest.User{Name: "bob", OU: "People"}))
+		ou, renamed := dc.AddOU("People"), false
+		dc.Install(directorytest.Fault{Point: directorytest.AtPage, After: after, Times: 1, Do: func() { dc.Rename(ou, "Staff"); renamed = true }})
+		s, err := connect(t, nil, dc).ReadScope(t.Context(), directory.ScopeQuery{Principals: groups(`CORP\all`)})
+		require.NoError(t, err)
+		for _, u := range s.Users {
+			require.Equal(t, renamed, strings.Contains(u.DN, "OU=Staff"), "after %d: %s", after, u.DN)
+		}
+		require.True(t, renamed || after > 4, "the read has at least five pages")
+	}
+}
+
 func TestTrustsAndDomains(t *testing.T) {
 	t.Parallel()
 	srv, corp := lab(t, directorytest.Config{Domains: []directorytest.Domain{{DNS: "corp.example.test"}, {DNS: "partner.example.test"}, {DNS: "far.example.test"}}})

@@ -1,6 +1,7 @@
 package directory_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"slices"
@@ -42,6 +43,7 @@ func TestParseForestTrustInfo(t *testing.T) {
 		"no name":            edit(8+4+13, 0),
 		"NUL in a name":      edit(8+4+17, 0),
 		"no UTF-8":           edit(8+4+17, 0xff),
+		"many records":       append([]byte{1, 0, 0, 0, 0x01, 0x10, 0, 0}, bytes.Repeat([]byte(trustBlob([3]string{"\x00", "\x00", "a.b"}))[8:], 4097)...),
 		"SID":                edit(len(raw)-0x4c+17, 9),
 	} {
 		got, err := directory.ParseForestTrustInfo(bad)
