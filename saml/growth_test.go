@@ -176,24 +176,6 @@ func cost(t *testing.T, s *setup, xml string, wire bool) (time.Duration, uint64)
 // fixed is what a message of any size may cost: the first records of the tables are free, and keys and buffers have their sizes.
 const fixed = 256 << 10
 
-// TestGrowth: whatever a message looks like, all that is allocated while it is judged stays below four times the form field that
-// brings it. What a stranger can write, beyond copies of sound messages, stays below four times even the bare XML. Not parallel:
-// it measures.
-func TestGrowth(t *testing.T) { //nolint:paralleltest // it measures
-	s := newSetup()
-	for name, build := range hostile() {
-		for _, n := range []int{60_000, 960_000} {
-			xml := build(n)
-			for wire, size := range map[bool]int{true: (len(xml) + 2) / 3 * 4, false: len(xml)} {
-				_, mem := cost(t, s, xml, wire)
-				if wire || !strings.HasPrefix(name, "valid") {
-					require.LessOrEqual(t, float64(mem), 4*float64(size)+fixed, "%s, %d bytes, %.2f times", name, size, float64(mem)/float64(size))
-				}
-			}
-		}
-	}
-}
-
 // TestGrowthTime: eight times the input costs about eight times as much. The long run only: it looks at the clock.
 func TestGrowthTime(t *testing.T) { //nolint:paralleltest // it measures
 	const small, large = 120_000, 960_000

@@ -19,20 +19,26 @@ import (
 
 // endless is a body of n bytes that nobody has to hold.
 type endless struct {
-	left int64
+	left atomic.Int64 // the client may still read it when the answer is there
 	peak *atomic.Uint64
 }
 
+func newEndless(n int64, peak *atomic.Uint64) *endless {
+	e := &endless{peak: peak}
+	e.left.Store(n)
+	return e
+}
+
 func (e *endless) Read(p []byte) (int, error) {
-	if e.left <= 0 {
+	before := e.left.Load()
+	if before <= 0 {
 		return 0, io.EOF
 	}
-	n := int(min(int64(len(p)), e.left))
+	n := int(min(int64(len(p)), before))
 	for i := range p[:n] {
 		p[i] = ' '
 	}
-	e.left -= int64(n)
-	if e.left%(8<<20) < int64(n) {
+	if e.left.Add(-int64(n))%(8<<20) < int64(n) {
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		for old := e.peak.Load(); m.HeapInuse > old && !e.peak.CompareAndSwap(old, m.HeapInuse); old = e.peak.Load() {
@@ -61,7 +67,7 @@ func TestHugeBodies(t *testing.T) { //nolint:paralleltest // it looks at the mem
 		"bulk":           {"POST", "/Bulk", token, -1, 413},
 		"search":         {"POST", "/Users/.search", token, size, 413},
 	} {
-		rq, err := http.NewRequestWithContext(context.Background(), c.method, s.url+c.path, &endless{left: size, peak: &peak})
+		rq, err := http.NewRequestWithContext(context.Background(), c.method, s.url+c.path, newEndless(size, &peak))
 		require.NoError(t, err)
 		rq.ContentLength = c.length
 		rq.Header.Set("Authorization", "Bearer "+c.token)
@@ -86,14 +92,14 @@ func TestStrangers(t *testing.T) {
 	t.Parallel()
 	s := start(t, scim.Config{Limits: scim.Limits{Body: 1 << 16}})
 	var peak atomic.Uint64
-	body := &endless{left: 1 << 30, peak: &peak}
+	body := newEndless(1<<30, &peak)
 	rq, err := http.NewRequestWithContext(context.Background(), "POST", s.url+"/Users", body)
 	require.NoError(t, err)
 	if res, err := http.DefaultClient.Do(rq); err == nil {
 		require.Equal(t, 401, res.StatusCode)
 		require.NoError(t, res.Body.Close())
 	}
-	require.Greater(t, body.left, int64(1<<29))
+	require.Greater(t, body.left.Load(), int64(1<<29))
 }
 
 // TestHostileDocuments are requests within the size limit that ask for much work or depth. Each is refused, and nothing
