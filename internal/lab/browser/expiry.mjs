@@ -16,7 +16,9 @@ await walk(async k => {
   await says('Your session has ended. Sign in again.');
   if (k.status() !== 401) await k.fail('no 401');
   await look('session-ended');
-  await page.goto(job.portal + '/admin/rules'); // a page that is asked for leads to the sign-in form, and then to itself
+  // A page that is asked for leads to the sign-in form, and then to itself. The session of the identity provider may live for a
+  // second more: the assertion names its end in whole seconds.
+  await until('the sign-in form', async () => { await page.goto(job.portal + '/admin/rules'); return await page.locator('input[name=Password]').count() === 1; }, 60);
   await form();
   await fill(job.user, job.password);
   await arrived();
