@@ -29,7 +29,10 @@ type keptCredentials struct {
 func (o *options) fingerprint() string {
 	who := o.user
 	if o.kerberos {
-		who = "ticket " + o.ccache
+		who = "ticket"
+		if tickets, err := readTickets(o.ccache); err == nil { // else nothing that is kept fits, and the sign-in says why
+			who += " " + tickets.Principal() // the same file may hold somebody else's tickets by now
+		}
 	}
 	sum := sha256.Sum256([]byte(strings.Join([]string{o.idp.String(), o.party, who, o.role, o.provider, o.sts, o.region, o.duration.String()}, "\x00")))
 	return hex.EncodeToString(sum[:12])

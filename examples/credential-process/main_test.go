@@ -378,6 +378,24 @@ func TestTLS(t *testing.T) {
 	w.run(exitUsage, append(args, "-ca-file", w.file("password"))...)
 }
 
+// TestCacheOfTicketsIsOnePersons: a credential cache that has become another person's does not get the credentials of the one before.
+func TestCacheOfTicketsIsOnePersons(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "cc")
+	text := func(s string) string { return string([]byte{0, 0, 0, byte(len(s))}) + s }
+	key := func(name string) string {
+		cache := "\x05\x04\x00\x00" + "\x00\x00\x00\x01\x00\x00\x00\x01" + text("CORP.EXAMPLE.TEST") + text(name) // version 4, no tickets
+		require.NoError(t, os.WriteFile(path, []byte(cache), 0o600))
+		return (&options{idp: &url.URL{}, kerberos: true, ccache: path}).fingerprint()
+	}
+	alice, bob := key("alice"), key("bob")
+	require.NotEqual(t, alice, bob)
+	require.Equal(t, alice, key("alice"))
+	require.NoError(t, os.Remove(path))
+	none := (&options{idp: &url.URL{}, kerberos: true, ccache: path}).fingerprint()
+	require.NotContains(t, []string{alice, bob}, none)
+}
+
 func TestBadTickets(t *testing.T) {
 	t.Parallel()
 	w := &world{t: t, dir: t.TempDir()}

@@ -33,8 +33,9 @@ func (p *process) useTicket(s *signIn) error {
 
 const maxTickets = 4 << 20
 
-func (p *process) ticketClient() (*kerberos.Client, error) {
-	path, err := kerberos.CCachePath(p.ccache)
+// readTickets reads a credential cache that nobody else can use.
+func readTickets(name string) (*kerberos.CCache, error) {
+	path, err := kerberos.CCachePath(name)
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +54,14 @@ func (p *process) ticketClient() (*kerberos.Client, error) {
 	cache, err := kerberos.ParseCCache(raw)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return cache, nil
+}
+
+func (p *process) ticketClient() (*kerberos.Client, error) {
+	cache, err := readTickets(p.ccache)
+	if err != nil {
+		return nil, err
 	}
 	text, err := os.ReadFile(p.krb5conf)
 	if err != nil {
