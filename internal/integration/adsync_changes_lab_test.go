@@ -6,7 +6,6 @@ import (
 	"context"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -43,7 +42,7 @@ func (l *syncLab) restore(name, dn string) {
 	require.NoError(l.t, os.WriteFile(file, []byte(ldif), 0o600))
 	db := filepath.Join(labEnv(l.t, "ADLAB_STATE"), "dc1", "private", "sam.ldb")
 	for _, args := range [][]string{{"ldbmodify", file}, {"ldbrename", bin, dn}} {
-		cmd := exec.Command(args[0], append([]string{"-H", db, "--controls=show_recycled:1", "--controls=relax:0"}, args[1:]...)...)
+		cmd := foreign(l.t, args[0], append([]string{"-H", db, "--controls=show_recycled:1", "--controls=relax:0"}, args[1:]...)...)
 		out, err := cmd.CombinedOutput()
 		require.NoError(l.t, err, string(out))
 	}

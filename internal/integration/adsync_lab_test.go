@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -78,7 +77,7 @@ func (l *syncLab) config(url string) {
 
 // tool runs one of OpenLDAP's tools as the domain's administrator.
 func (l *syncLab) tool(name string, args ...string) (string, error) {
-	cmd := exec.Command(name, append([]string{"-x", "-H", labEnv(l.t, "ADLAB_LDAPS"), "-D", labEnv(l.t, "ADLAB_ADMIN"), "-w", labEnv(l.t, "ADLAB_ADMIN_PASS")}, args...)...)
+	cmd := foreign(l.t, name, append([]string{"-x", "-H", labEnv(l.t, "ADLAB_LDAPS"), "-D", labEnv(l.t, "ADLAB_ADMIN"), "-w", labEnv(l.t, "ADLAB_ADMIN_PASS")}, args...)...)
 	cmd.Env = append(os.Environ(), "LDAPTLS_CACERT="+labEnv(l.t, "ADLAB_CA"))
 	out, err := cmd.CombinedOutput()
 	return string(out), err

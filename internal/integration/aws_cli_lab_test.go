@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,7 +17,7 @@ import (
 // awsCLI runs the AWS CLI against an address and returns stdout, stderr and whether it succeeded.
 func awsCLI(tb testing.TB, url string, env []string, args ...string) (stdout, stderr string, ok bool) {
 	tb.Helper()
-	cmd := exec.Command(labEnv(tb, "AWS_CLI"), append(args, "--endpoint-url", url, "--output", "json")...)
+	cmd := foreign(tb, labEnv(tb, "AWS_CLI"), append(args, "--endpoint-url", url, "--output", "json")...)
 	home := tb.TempDir()
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "AWS_DEFAULT_REGION=eu-west-1", "AWS_EC2_METADATA_DISABLED=true", "AWS_MAX_ATTEMPTS=1", "AWS_PAGER="}, env...)
 	var out, errs bytes.Buffer

@@ -5,7 +5,6 @@ package integration_test
 import (
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -30,7 +29,7 @@ func walk(t *testing.T, v tour) {
 	v.Shots = os.Getenv("ADFEDKIT_SCREENSHOTS")
 	job, err := json.Marshal(v)
 	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), "node", filepath.Join(labEnv(t, "ADFEDKIT_LAB"), "browser", "admin.mjs"), string(job))
+	cmd := foreign(t, "node", filepath.Join(labEnv(t, "ADFEDKIT_LAB"), "browser", "admin.mjs"), string(job))
 	cmd.Env = append(os.Environ(), "CHROMIUM="+labEnv(t, "CHROMIUM"))
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -20,7 +19,7 @@ func stroll(t *testing.T, script, portal string) {
 	labEnv(t, "LAB_STATE")
 	job, err := json.Marshal(map[string]string{"portal": portal, "user": "alice", "password": "Correct-Horse-1", "shots": os.Getenv("ADFEDKIT_SCREENSHOTS")})
 	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), "node", filepath.Join(labEnv(t, "ADFEDKIT_LAB"), "browser", script), string(job))
+	cmd := foreign(t, "node", filepath.Join(labEnv(t, "ADFEDKIT_LAB"), "browser", script), string(job))
 	cmd.Env = append(os.Environ(), "CHROMIUM="+labEnv(t, "CHROMIUM"))
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))

@@ -5,7 +5,6 @@ package integration_test
 import (
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -31,7 +30,7 @@ func browse(t *testing.T, v visit) {
 	labEnv(t, "LAB_STATE")
 	job, err := json.Marshal(v)
 	require.NoError(t, err)
-	cmd := exec.Command("node", filepath.Join(labEnv(t, "ADFEDKIT_LAB"), "browser", "signin.mjs"), string(job))
+	cmd := foreign(t, "node", filepath.Join(labEnv(t, "ADFEDKIT_LAB"), "browser", "signin.mjs"), string(job))
 	cmd.Env = append(os.Environ(), "CHROMIUM="+labEnv(t, "CHROMIUM"))
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -106,7 +105,7 @@ func TestBrowserProgress(t *testing.T) {
 				"portal": portal, "control": control.URL, "user": "alice", "password": "Correct-Horse-1", "scripts": scripts, "shots": os.Getenv("ADFEDKIT_SCREENSHOTS"),
 			})
 			require.NoError(t, err)
-			cmd := exec.CommandContext(t.Context(), "node", filepath.Join(labEnv(t, "ADFEDKIT_LAB"), "browser", "progress.mjs"), string(job))
+			cmd := foreign(t, "node", filepath.Join(labEnv(t, "ADFEDKIT_LAB"), "browser", "progress.mjs"), string(job))
 			cmd.Env = append(os.Environ(), "CHROMIUM="+labEnv(t, "CHROMIUM"))
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, string(out))

@@ -188,9 +188,8 @@ func TestLabTransitiveFilterCycle(t *testing.T) {
 }
 
 // TestLabTransitiveFilterGroups: over the lab's own groups, which hold nests, cycles, an empty group and distribution groups,
-// both say the same of groups in groups. Asked for users of the whole domain, Samba's filter ends with result code 1 for every
-// group, as soon as it meets the lab's users: that is why nothing here depends on it, and why the comparison of users has a
-// unit of its own above.
+// both say the same of groups in groups. Asked for users of the whole domain, Samba's filter mostly ends with result code 1 and
+// sometimes answers: that is why nothing here depends on it, and why the comparison of users has a unit of its own above.
 func TestLabTransitiveFilterGroups(t *testing.T) {
 	t.Parallel()
 	l, err := ldap.DialURL(os.Getenv("ADLAB_LDAPS"), ldap.DialWithTLSConfig(sambaTLS(t)))
@@ -224,8 +223,4 @@ func TestLabTransitiveFilterGroups(t *testing.T) {
 		nested += len(ours)
 	}
 	require.Greater(t, nested, 10)
-
-	domain := &transitiveLab{t, l, os.Getenv("ADLAB_BASE_DN")}
-	_, err = domain.chain(dns[0], "user")
-	require.True(t, ldap.IsErrorWithCode(err, ldap.LDAPResultOperationsError), "the filter answers now: the comparison can cover all users (%v)", err)
 }

@@ -117,7 +117,8 @@ func runGuide(t *testing.T, file, path string, marks ...string) int {
 	raw, err := os.ReadFile(file)
 	require.NoError(t, err)
 	dir, printed, ran, n := t.TempDir(), "", false, 0
-	for i, m := range regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$").FindAllStringSubmatch(string(raw), -1) {
+	text := onFreePorts(t, string(raw))
+	for i, m := range regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$").FindAllStringSubmatch(text, -1) {
 		switch {
 		case slices.Contains(marks, m[1]):
 			printed, ran, n = runBlock(t, dir, path, fmt.Sprintf("block %d", i+1), m[2]), true, n+1
@@ -132,12 +133,28 @@ func runGuide(t *testing.T, file, path string, marks ...string) int {
 	return n
 }
 
+// onFreePorts puts free ports for those that the guide names: another test's server may have taken them.
+func onFreePorts(t *testing.T, text string) string {
+	t.Helper()
+	free := map[string]string{}
+	return regexp.MustCompile(`(127\.0\.0\.1|localhost):1[0-9]{4}\b`).ReplaceAllStringFunc(text, func(addr string) string {
+		host, port, _ := strings.Cut(addr, ":")
+		if free[port] == "" {
+			free[port] = freePort(t)
+		}
+		return host + ":" + free[port]
+	})
+}
+
+// runBlock runs a block. Whatever it started ends with it: a server that a failed block leaves behind would hold the pipe of
+// its output open, and so the test, for ever.
 func runBlock(t *testing.T, dir, path, name, script string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", script)
+	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"+script)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+path+":"+os.Getenv("PATH"))
+	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s: %s", name, out)
 	return string(out)

@@ -5,11 +5,9 @@ package integration_test
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -27,33 +25,12 @@ const mitPassword = "Correct-Horse-1"
 // mitRealms starts the two MIT KDCs and returns their realms and the folder of the recipe.
 func mitRealms(t *testing.T) (string, []kerberos.Realm) {
 	t.Helper()
-	port := twoPorts(t)
+	port := neighbourPorts(t, 2)
 	run := startPeer(t, peerState(t), "krb5-mit", nil, strconv.Itoa(port))
 	return run, []kerberos.Realm{
 		{Name: "CORP.EXAMPLE.TEST", NetBIOS: "CORP", KDCs: []string{"127.0.0.1:" + strconv.Itoa(port)}},
 		{Name: "PARTNER.EXAMPLE.TEST", NetBIOS: "PARTNER", KDCs: []string{"127.0.0.1:" + strconv.Itoa(port+1)}},
 	}
-}
-
-// twoPorts finds two free neighbours below the range from which the system hands out ports.
-func twoPorts(t *testing.T) int {
-	t.Helper()
-	for port := 18088; port < 19000; port += 2 {
-		free := true
-		for p := port; p < port+2; p++ {
-			l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(p))
-			if err != nil {
-				free = false
-				continue
-			}
-			free = l.Close() == nil && free
-		}
-		if free {
-			return port
-		}
-	}
-	require.Fail(t, "no two free ports")
-	return 0
 }
 
 // TestKerberosMIT is the conformance table against MIT KDCs, then curl, Chromium and mod_auth_gssapi with their tickets.
@@ -115,7 +92,7 @@ func TestKerberosMIT(t *testing.T) {
 		page := strings.Replace(srv.URL, "127.0.0.1", host, 1)
 		env := kinit(t, conf, "alice@CORP.EXAMPLE.TEST", mitPassword)
 		for allow, want := range map[string]string{host: "hello alice@CORP.EXAMPLE.TEST", "-": "sign in"} {
-			cmd := exec.CommandContext(t.Context(), "node", filepath.Join(labEnv(t, "ADFEDKIT_LAB"), "browser", "negotiate.mjs"), page, allow, want)
+			cmd := foreign(t, "node", filepath.Join(labEnv(t, "ADFEDKIT_LAB"), "browser", "negotiate.mjs"), page, allow, want)
 			cmd.Env = append(env, "CHROMIUM="+labEnv(t, "CHROMIUM"), "LAB_STATE="+labEnv(t, "LAB_STATE"))
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, string(out))
@@ -222,7 +199,7 @@ func TestKerberostestWithMIT(t *testing.T) {
 	srv := negotiateServer(t, corp.Keytab("HTTP/"+host), nil)
 	for _, principal := range []string{"alice@CORP.EXAMPLE.TEST", "nopre@CORP.EXAMPLE.TEST", "carol@PARTNER.EXAMPLE.TEST"} {
 		env := kinit(t, conf, principal, mitPassword)
-		cmd := exec.CommandContext(t.Context(), "kvno", "HTTP/"+host+"@CORP.EXAMPLE.TEST")
+		cmd := foreign(t, "kvno", "HTTP/"+host+"@CORP.EXAMPLE.TEST")
 		cmd.Env = env
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, string(out))
@@ -230,7 +207,7 @@ func TestKerberostestWithMIT(t *testing.T) {
 		require.Contains(t, curlNegotiate(t, env, srv.URL, host), "hello "+principal)
 	}
 	for principal, password := range map[string]string{"alice@CORP.EXAMPLE.TEST": "wrong", "nobody@CORP.EXAMPLE.TEST": mitPassword, "gone@CORP.EXAMPLE.TEST": mitPassword} {
-		cmd := exec.CommandContext(t.Context(), "kinit", principal)
+		cmd := foreign(t, "kinit", principal)
 		cmd.Env, cmd.Stdin = append(os.Environ(), "KRB5_CONFIG="+conf, "KRB5CCNAME=FILE:"+filepath.Join(t.TempDir(), "cc")), strings.NewReader(password+"\n")
 		require.Error(t, cmd.Run(), principal)
 	}

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -65,7 +64,7 @@ func TestKerberosSambaTable(t *testing.T) {
 	}
 	conf := "--configfile=" + filepath.Join(labEnv(t, "ADLAB_STATE"), "dc1", "etc", "smb.conf")
 	for _, user := range []string{"alice", "dave", "erin", "smartcard", "nopreauth"} { // wrong passwords of earlier runs count
-		out, err := exec.CommandContext(t.Context(), "samba-tool", "user", "unlock", user, conf).CombinedOutput()
+		out, err := foreign(t, "samba-tool", "user", "unlock", user, conf).CombinedOutput()
 		require.NoError(t, err, string(out))
 	}
 	a := target.authenticator(t, nil)
@@ -103,7 +102,7 @@ func TestKerberosSambaChangePassword(t *testing.T) {
 	user, first, second := "kpw-user", "First-Garden-1", "Second-Garden-2"
 	conf := "--configfile=" + filepath.Join(labEnv(t, "ADLAB_STATE"), "dc1", "etc", "smb.conf")
 	tool := func(args ...string) ([]byte, error) {
-		return exec.Command("samba-tool", append(append([]string{"user"}, args...), conf)...).CombinedOutput()
+		return foreign(t, "samba-tool", append(append([]string{"user"}, args...), conf)...).CombinedOutput()
 	}
 	_, _ = tool("delete", user)
 	out, err := tool("create", user, first)
@@ -198,7 +197,7 @@ func kinit(t *testing.T, conf, principal, password string) []string {
 	if principal == "" {
 		return env
 	}
-	cmd := exec.CommandContext(t.Context(), "kinit", principal)
+	cmd := foreign(t, "kinit", principal)
 	cmd.Env, cmd.Stdin = env, strings.NewReader(password+"\n")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
@@ -210,7 +209,7 @@ func curlNegotiate(t *testing.T, env []string, url, host string) string {
 	t.Helper()
 	_, port, ok := strings.Cut(strings.TrimPrefix(url, "http://"), ":")
 	require.True(t, ok)
-	cmd := exec.CommandContext(t.Context(), "curl", "-s", "--noproxy", "*", "--negotiate", "-u", ":", "--max-time", "20", "--resolve", host+":"+port+":127.0.0.1",
+	cmd := foreign(t, "curl", "-s", "--noproxy", "*", "--negotiate", "-u", ":", "--max-time", "20", "--resolve", host+":"+port+":127.0.0.1",
 		"-w", "\nstatus %{http_code}\n", "http://"+host+":"+port+"/")
 	cmd.Env = env
 	out, err := cmd.CombinedOutput()

@@ -5,7 +5,6 @@ package integration_test
 import (
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -21,7 +20,7 @@ func TestSambaPortal(t *testing.T) {
 	l.password(user, "Us3r-Passw0rd")
 	l.group("portal-group", user)
 	for range 5 { // frank is locked for a while after some wrong passwords
-		cmd := exec.Command("ldapwhoami", "-x", "-H", labEnv(t, "ADLAB_LDAPS"), "-D", "frank@"+labEnv(t, "ADLAB_DOMAIN"), "-w", "wrong")
+		cmd := foreign(t, "ldapwhoami", "-x", "-H", labEnv(t, "ADLAB_LDAPS"), "-D", "frank@"+labEnv(t, "ADLAB_DOMAIN"), "-w", "wrong")
 		cmd.Env = append(os.Environ(), "LDAPTLS_CACERT="+labEnv(t, "ADLAB_CA"))
 		require.Error(t, cmd.Run())
 	}

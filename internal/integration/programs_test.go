@@ -57,6 +57,17 @@ func program(tb testing.TB, name string) string {
 	return exe
 }
 
+// foreign is a command of a program that is not ours. It ends, whatever it waits for, and so does the reading of its output,
+// whoever has inherited it: a test that waits for ever hides behind the time limit of all tests, without its name.
+func foreign(tb testing.TB, name string, args ...string) *exec.Cmd {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), 4*time.Minute) // clean-ups call it too
+	tb.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.WaitDelay = 10 * time.Second
+	return cmd
+}
+
 // ran is what a program left behind.
 type ran struct {
 	code           int

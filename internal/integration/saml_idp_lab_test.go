@@ -8,7 +8,6 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -186,7 +185,7 @@ func TestForeignServiceProvidersRefuse(t *testing.T) {
 			}
 			script := filepath.Join(labEnv(t, "LAB_PEERS"), "common", "negative.py")
 			start := saml.SignOnURL(idp.url+"/adfs/ls/IdpInitiatedSignOn.aspx", rp.EntityID, base+"/who.php")
-			b, _ := exec.CommandContext(t.Context(), "python3", script, sp.name, sp.okText, final, start).CombinedOutput()
+			b, _ := foreign(t, "python3", script, sp.name, sp.okText, final, start).CombinedOutput()
 			out := string(b)
 			require.Regexp(t, `good +ACCEPT`, out)
 			for _, line := range []string{"tampered NameID", "all signatures removed", "XSW child"} {
@@ -226,12 +225,12 @@ func checkDumps(t *testing.T, idp *samlSide, dir string) {
 	require.NotEmpty(t, files)
 	tools := filepath.Join(labEnv(t, "LAB_PEERS"), "xmltools")
 	for _, f := range files {
-		out, err := exec.CommandContext(t.Context(), "bash", filepath.Join(tools, "xsd.sh"), f).CombinedOutput()
+		out, err := foreign(t, "bash", filepath.Join(tools, "xsd.sh"), f).CombinedOutput()
 		require.NoError(t, err, string(out))
 		raw, err := os.ReadFile(f)
 		require.NoError(t, err)
 		if bytes.Contains(raw, []byte("<ds:Signature ")) {
-			out, err = exec.CommandContext(t.Context(), "bash", filepath.Join(tools, "verify.sh"), idp.cert, f).CombinedOutput()
+			out, err = foreign(t, "bash", filepath.Join(tools, "verify.sh"), idp.cert, f).CombinedOutput()
 			require.NoError(t, err, string(out))
 		}
 	}

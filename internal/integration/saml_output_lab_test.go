@@ -11,7 +11,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -85,7 +84,7 @@ func outputs(t *testing.T, key saml.KeyPair, enc *x509.Certificate, methods ...s
 
 func tool(t *testing.T, name string, args ...string) (string, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "bash", append([]string{filepath.Join(labEnv(t, "LAB_PEERS"), "xmltools", name)}, args...)...)
+	cmd := foreign(t, "bash", append([]string{filepath.Join(labEnv(t, "LAB_PEERS"), "xmltools", name)}, args...)...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }

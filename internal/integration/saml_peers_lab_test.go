@@ -6,11 +6,9 @@ import (
 	"context"
 	"encoding/pem"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -184,7 +182,7 @@ func peerState(t *testing.T) string {
 func startPeer(t *testing.T, state, name string, env []string, args ...string) string {
 	t.Helper()
 	run := func(script string, a ...string) {
-		cmd := exec.Command("bash", append([]string{filepath.Join(labEnv(t, "LAB_PEERS"), name, script)}, a...)...) // ends with its script
+		cmd := foreign(t, "bash", append([]string{filepath.Join(labEnv(t, "LAB_PEERS"), name, script)}, a...)...) // ends with its script
 		cmd.Env = append(append(os.Environ(), "LAB_STATE="+state), env...)
 		log, err := os.Create(filepath.Join(state, script+".log"))
 		require.NoError(t, err)
@@ -204,19 +202,9 @@ func startPeer(t *testing.T, state, name string, env []string, args ...string) s
 // flow walks with the form browser; ok is its verdict on --expect.
 func flow(t *testing.T, args ...string) (out string, ok bool) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "python3", append([]string{filepath.Join(labEnv(t, "LAB_PEERS"), "common", "flow.py")}, args...)...)
+	cmd := foreign(t, "python3", append([]string{filepath.Join(labEnv(t, "LAB_PEERS"), "common", "flow.py")}, args...)...)
 	b, err := cmd.CombinedOutput()
 	return string(b), err == nil
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	return port
 }
 
 func requireFlow(t *testing.T, expect string, args ...string) string {

@@ -5,7 +5,6 @@ package integration_test
 import (
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -92,7 +91,7 @@ func TestForeignIdentityProviders(t *testing.T) {
 func negative(t *testing.T, label, final, start string) string {
 	t.Helper()
 	script := filepath.Join(labEnv(t, "LAB_PEERS"), "common", "negative.py")
-	out, _ := exec.CommandContext(t.Context(), "python3", script, label, "OUR-SP-OK", final, start).CombinedOutput()
+	out, _ := foreign(t, "python3", script, label, "OUR-SP-OK", final, start).CombinedOutput()
 	return string(out)
 }
 
@@ -143,9 +142,9 @@ func TestSAMLMetadataSchemas(t *testing.T) {
 	idp, sp := startSAMLIdP(t), startSAMLSP(t, func(c *samlhttp.ServiceProviderConfig) { c.Encrypted = true })
 	tools := filepath.Join(labEnv(t, "LAB_PEERS"), "xmltools")
 	for _, s := range []*samlSide{idp, sp} {
-		out, err := exec.CommandContext(t.Context(), "bash", filepath.Join(tools, "xsd.sh"), s.metadata).CombinedOutput()
+		out, err := foreign(t, "bash", filepath.Join(tools, "xsd.sh"), s.metadata).CombinedOutput()
 		require.NoError(t, err, string(out))
-		out, err = exec.CommandContext(t.Context(), "bash", filepath.Join(tools, "verify.sh"), s.cert, s.metadata).CombinedOutput()
+		out, err = foreign(t, "bash", filepath.Join(tools, "verify.sh"), s.cert, s.metadata).CombinedOutput()
 		require.NoError(t, err, string(out))
 		raw, err := os.ReadFile(s.metadata)
 		require.NoError(t, err)

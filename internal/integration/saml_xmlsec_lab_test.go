@@ -81,7 +81,7 @@ func xmlsec(t *testing.T, cert, id string, files ...string) bool {
 		args = append(args, "--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:"+name)
 	}
 	args = append(args, "--node-xpath", "//*[@ID='"+id+"']/*[local-name()='Signature']")
-	return exec.CommandContext(t.Context(), "xmlsec1", append(args, files...)...).Run() == nil
+	return foreign(t, "xmlsec1", append(args, files...)...).Run() == nil
 }
 
 // comparison holds every signature of documents against xmlsec1. What we accept is asked in batches, because starting the program
