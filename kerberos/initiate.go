@@ -19,6 +19,8 @@ type InitiateConfig struct {
 	ChannelBinding []byte // application data, for instance from [TLSServerEndPoint]; nil for none
 	SPNEGO         bool   // wrap the token for the Negotiate mechanism (RFC 4178)
 	NoMutual       bool   // do not ask the service for its proof
+	NoSeal         bool   // do not say that messages may be encrypted (GSS_C_CONF_FLAG)
+	NoSign         bool   // do not say that messages may be signed (GSS_C_INTEG_FLAG)
 }
 
 // Initiation is a half-open security context: Token goes to the service, whose answer goes into Finish.
@@ -43,7 +45,13 @@ func (c *Client) Initiate(ctx context.Context, cfg InitiateConfig) (*Initiation,
 	if err != nil {
 		return nil, err
 	}
-	flags := uint32(gssReplay | gssSequence | gssConf | gssInteg)
+	flags := uint32(gssReplay | gssSequence)
+	if !cfg.NoSeal {
+		flags |= gssConf
+	}
+	if !cfg.NoSign {
+		flags |= gssInteg
+	}
 	var options uint32
 	if !cfg.NoMutual {
 		flags |= gssMutual

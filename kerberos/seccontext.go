@@ -47,6 +47,12 @@ const (
 
 const msgHeader = 16
 
+// Asked reports, on the service's side, which protection of messages the client asked for (RFC 4121 4.1.1.1). Mechanisms
+// that negotiate nothing further, as GSS-SPNEGO of SASL, go by it.
+func (c *SecContext) Asked() (sign, seal bool) {
+	return c.flags&gssInteg != 0, c.flags&gssConf != 0
+}
+
 func (c *SecContext) usage(own, seal bool) uint32 {
 	switch initiator := c.initiator == own; {
 	case initiator && seal:
