@@ -9,7 +9,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -86,6 +88,9 @@ func read(in io.Reader, out io.Writer) (counts, error) {
 			held[key].WriteString(e.Output)
 		default:
 			c.finish(e, held[key], out)
+			if e.Action == "fail" && e.Test == "" {
+				unfinished(out, held, key)
+			}
 			if e.Action == "pass" || e.Action == "fail" || e.Action == "skip" {
 				delete(held, key)
 			}
@@ -111,6 +116,17 @@ func (c *seen) finish(e event, held *strings.Builder, out io.Writer) {
 	case e.Action == "skip":
 		c.skipped++
 		print1(out, e, held)
+	}
+}
+
+// unfinished prints what the tests said that a package which ended early left without a verdict: the one that was too slow or
+// took the process down is among them, and the go command puts the goroutines' stacks there.
+func unfinished(out io.Writer, held map[string]*strings.Builder, pkg string) {
+	for _, key := range slices.Sorted(maps.Keys(held)) {
+		if strings.HasPrefix(key, pkg) && key != pkg {
+			_, _ = fmt.Fprintf(out, "NOT FINISHED %s\n%s", key, held[key])
+			delete(held, key)
+		}
 	}
 }
 

@@ -21,6 +21,7 @@ func TestRead(t *testing.T) {
 		"build":      {`{"Action":"build-output","ImportPath":"p","Output":"x.go:1: bad\n"}` + "\n" + `{"Action":"build-fail","ImportPath":"p"}` + "\n" + `{"Action":"fail","Package":"p"}`, counts{0, 1, 0}, "x.go:1: bad"},
 		"package":    {`{"Action":"fail","Package":"p"}`, counts{0, 1, 0}, "FAILED package p"},
 		"fail, once": {`{"Action":"fail","Package":"p","Test":"TestA"}` + "\n" + `{"Action":"fail","Package":"p"}`, counts{0, 1, 0}, "FAIL p TestA"},
+		"timed out":  {`{"Action":"output","Package":"p","Test":"TestA","Output":"panic: test timed out\n"}` + "\n" + `{"Action":"fail","Package":"p"}`, counts{0, 1, 0}, "NOT FINISHED p TestA\npanic: test timed out"},
 		"plain text": {"go: cannot find main module", counts{}, "cannot find"},
 		"quiet pass": {`{"Action":"output","Package":"p","Test":"TestA","Output":"chatter\n"}` + "\n" + `{"Action":"pass","Package":"p","Test":"TestA"}`, counts{1, 0, 0}, ""},
 	} {
