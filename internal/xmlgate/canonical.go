@@ -52,6 +52,7 @@ type canon struct {
 	omit     int32
 	rendered []int32 // by prefix: the binding last written by an ancestor, -1 for none
 	listed   []bool  // by prefix: handled as in inclusive canonicalisation
+	from, to int32   // a piece of the text that is written as it is, but later: neighbours go together
 	undo     []undo
 	need     []int32 // bindings to write in the tag at hand
 	order    []int32 // attributes of the tag at hand
@@ -68,6 +69,9 @@ func (e Elem) Canonical(dst []byte, opt Canonicalization) ([]byte, error) {
 	if err := c.element(e.i, true); err != nil {
 		return nil, err
 	}
+	if c.flush(); c.full {
+		return nil, ErrGrowth
+	}
 	return c.out, nil
 }
 
@@ -82,6 +86,9 @@ func (e Elem) CanonicalTo(w io.Writer, buf []byte, opt Canonicalization) (form [
 	c.sink = w
 	if err := c.element(e.i, true); err != nil {
 		return nil, 0, err
+	}
+	if c.flush(); c.full {
+		return nil, 0, ErrGrowth
 	}
 	_, _ = w.Write(c.out)
 	if c.sunk > 0 {
@@ -100,6 +107,9 @@ func (e Elem) CanonicalContent() (string, error) {
 	c.out = c.spare[:0]
 	if err := c.content(e.i, e.x()); err != nil {
 		return "", err
+	}
+	if c.flush(); c.full {
+		return "", ErrGrowth
 	}
 	if cap(c.out) <= maxSpare {
 		c.spare = c.out
@@ -136,8 +146,29 @@ func (c *canon) done() {
 	canons.Put(c)
 }
 
+// copy writes a piece of the text as it is.
+func (c *canon) copy(from, to int32) {
+	if from != c.to {
+		c.flush()
+		c.from = from
+	}
+	c.to = to
+}
+
+// flush writes what copy put off.
+func (c *canon) flush() {
+	if c.from < c.to {
+		s := c.d.src[c.from:c.to]
+		c.from, c.to = 0, 0
+		c.put(s)
+	}
+}
+
 // put writes s.
 func (c *canon) put(s string) {
+	if c.from < c.to {
+		c.flush()
+	}
 	if len(s) <= cap(c.out)-len(c.out) || c.room(len(s)) {
 		c.out = append(c.out, s...)
 		return
@@ -188,19 +219,28 @@ func (c *canon) element(i int32, apex bool) error {
 	x := d.elems.at(i)
 	mark := len(c.undo)
 	name := d.src[x.open+1 : x.open+1+x.nameLen()]
-	c.put("<")
-	c.put(name)
-	c.namespaces(i, x, apex)
-	if err := c.attributes(i, x, apex); err != nil {
-		return err
+	c.needed(i, x, apex)
+	if x.name&flagExact != 0 && len(c.need) == 0 && (c.opt.Exclusive || !apex) { // an inclusive apex inherits attributes
+		c.copy(x.open, x.content)
+	} else {
+		c.put("<")
+		c.put(name)
+		c.namespaces()
+		if err := c.attributes(i, x, apex); err != nil {
+			return err
+		}
+		c.put(">")
 	}
-	c.put(">")
 	if err := c.content(i, x); err != nil {
 		return err
 	}
-	c.put("</")
-	c.put(name)
-	c.put(">")
+	if end := x.close + 2 + i32(len(name)); d.end(x) == end+1 { // not of an empty-element tag, and without white space
+		c.copy(x.close, end+1)
+	} else {
+		c.put("</")
+		c.put(name)
+		c.put(">")
+	}
 	for n := len(c.undo) - 1; n >= mark; n-- {
 		c.rendered[c.undo[n].prefix] = c.undo[n].binding
 	}
@@ -217,7 +257,7 @@ func (c *canon) content(i int32, x *elem) error {
 	at := x.content
 	for k := i + 1; k < x.after; {
 		child := d.elems.at(k)
-		c.text(x, d.src[at:child.open])
+		c.text(x, at, child.open)
 		if k != c.omit {
 			if err := c.element(k, false); err != nil {
 				return err
@@ -226,12 +266,12 @@ func (c *canon) content(i int32, x *elem) error {
 		at = d.end(child)
 		k = child.after
 	}
-	c.text(x, d.src[at:x.close])
+	c.text(x, at, x.close)
 	return nil
 }
 
-// namespaces writes the declarations that the element needs, sorted by prefix.
-func (c *canon) namespaces(i int32, x *elem, apex bool) {
+// needed finds the declarations that the element needs.
+func (c *canon) needed(i int32, x *elem, apex bool) {
 	d := c.d
 	c.need = c.need[:0]
 	if !c.opt.Exclusive || c.listed != nil {
@@ -245,6 +285,11 @@ func (c *canon) namespaces(i int32, x *elem, apex bool) {
 			}
 		}
 	}
+}
+
+// namespaces writes these declarations, sorted by prefix.
+func (c *canon) namespaces() {
+	d := c.d
 	if len(c.need) > 1 {
 		sortInts(c.need, func(a, b int32) bool { return d.prefixes[d.bindings[a].prefix] < d.prefixes[d.bindings[b].prefix] })
 	}
@@ -300,13 +345,18 @@ func (c *canon) use(b int32) {
 	}
 }
 
-// text writes the piece raw of x's content, escaped.
-func (c *canon) text(x *elem, raw string) {
-	if raw == "" {
+// text writes a piece of x's content, escaped.
+func (c *canon) text(x *elem, from, to int32) {
+	if from == to {
 		return
 	}
+	raw := c.d.src[from:to]
 	if x.name&flagMarkup == 0 {
-		c.escaped(raw)
+		if strings.IndexByte(raw, '>') < 0 { // nothing else may stand bare and be written otherwise
+			c.copy(from, to)
+		} else {
+			c.escaped(raw)
+		}
 		return
 	}
 	for raw != "" {

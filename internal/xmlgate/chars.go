@@ -89,20 +89,24 @@ const (
 func scanChars(b []byte) (cr bool, err *Error) {
 	ascii := true
 	i := 0
-	for ; i+8 <= len(b); i += 8 {
+	for i+8 <= len(b) {
+		if i+32 <= len(b) && printable(b[i:i+32]) {
+			i += 32
+			continue
+		}
 		w := binary.LittleEndian.Uint64(b[i:])
 		if w&highs != 0 {
 			ascii = false
 		}
-		if (w-ones*0x20)&^w&highs == 0 { // no byte below 0x20 (exact when there is none: no borrow occurs)
-			continue
-		}
-		for _, c := range b[i : i+8] {
-			if c < 0x20 && !isSpace(c) {
-				return false, &Error{CodeMalformed, "character that XML does not allow", i}
+		if (w-ones*0x20)&^w&highs != 0 { // some byte is below 0x20 (exact when there is none: no borrow occurs)
+			for k, c := range b[i : i+8] {
+				if c < 0x20 && !isSpace(c) {
+					return false, &Error{CodeMalformed, "character that XML does not allow", i + k}
+				}
+				cr = cr || c == '\r'
 			}
-			cr = cr || c == '\r'
 		}
+		i += 8
 	}
 	for ; i < len(b); i++ {
 		c := b[i]
@@ -119,6 +123,13 @@ func scanChars(b []byte) (cr bool, err *Error) {
 		return false, &Error{CodeEncoding, "not valid UTF-8", 0}
 	}
 	return cr, nonCharacters(b)
+}
+
+// printable reports whether the 32 bytes of b lie between 0x20 and 0x7F: most text does.
+func printable(b []byte) bool {
+	w, x := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
+	y, z := binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])
+	return ((w-ones*0x20)|(x-ones*0x20)|(y-ones*0x20)|(z-ones*0x20)|w|x|y|z)&highs == 0
 }
 
 // nonCharacters refuses U+FFFE and U+FFFF, the only valid UTF-8 beside control characters that Char leaves out.

@@ -37,7 +37,8 @@ type parser struct {
 	byPair   map[binding]int32
 	comments int
 	uniqueID int  // attributes ID in no namespace
-	plain    bool // no reference and no ]]> anywhere: text needs no look
+	refers   bool // there is a & somewhere
+	closes   bool // there is a ]]> somewhere
 }
 
 // scratch is what a parser needs while it reads; nothing of a document stays in it.
@@ -125,7 +126,7 @@ func (p *parser) size() {
 	p.elems.head = make([]elem, 0, min(tags, len(p.src)/32+8))
 	p.attrs.head = make([]attr, 0, min(strings.Count(p.src, "=")+1, len(p.src)/24+8))
 	p.decls.head = make([]decl, 0, 8)
-	p.plain = strings.IndexByte(p.src, '&') < 0 && !strings.Contains(p.src, cdataClose)
+	p.refers, p.closes = strings.IndexByte(p.src, '&') >= 0, strings.Contains(p.src, cdataClose)
 }
 
 // inherit declares what is in scope at context before the root begins.
@@ -179,12 +180,11 @@ func (p *parser) document() error {
 
 // step reads the text up to the next markup, and the markup.
 func (p *parser) step() error {
-	start := p.i
-	n := strings.IndexByte(p.src[start:], '<')
-	if n < 0 {
-		n = len(p.src) - start
-	}
-	if n > 0 {
+	if start := p.i; p.src[start] != '<' {
+		n := strings.IndexByte(p.src[start:], '<')
+		if n < 0 {
+			n = len(p.src) - start
+		}
 		if err := p.text(p.src[start : start+n]); err != nil {
 			return err
 		}
@@ -272,11 +272,12 @@ func (p *parser) name() (start int32, lengths nameInfo, err *Error) {
 			i += n
 			continue
 		}
+		if i == part && classes[c]&className != 0 && classes[c]&classNameStart == 0 {
+			break
+		}
 		if classes[c]&className != 0 {
-			if i == part && classes[c]&classNameStart == 0 {
-				break
+			for i++; i < len(s) && classes[s[i]]&className != 0; i++ { // ASCII
 			}
-			i++
 			continue
 		}
 		if c != ':' {

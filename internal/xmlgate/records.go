@@ -57,6 +57,7 @@ const (
 	flagText                                        // there is text besides white space
 	flagDecls                                       // the start tag has declarations
 	flagID                                          // an attribute looks like an ID
+	flagExact                                       // the start tag is written as canonicalisation writes it when no declaration is due
 )
 
 func (n nameInfo) local() int32  { return int32(n & (1<<nameBits - 1)) }

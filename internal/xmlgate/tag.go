@@ -44,8 +44,9 @@ func (p *parser) startTag() error {
 
 // attributes reads up to the end of the tag. Declarations go into force at once, the rest goes to p.attrs.
 func (p *parser) attributes(owner int32, x *elem) (empty bool, err *Error) {
-	declared := 0
+	declared, exact := 0, true
 	for {
+		at := p.i
 		spaced := p.skipSpace()
 		if p.i >= len(p.src) {
 			return false, p.malformed("the document ends inside a tag")
@@ -53,6 +54,9 @@ func (p *parser) attributes(owner int32, x *elem) (empty bool, err *Error) {
 		switch p.src[p.i] {
 		case '>':
 			p.i++
+			if exact && !spaced {
+				x.name |= flagExact
+			}
 			return false, nil
 		case '/':
 			if p.i+1 >= len(p.src) || p.src[p.i+1] != '>' {
@@ -69,6 +73,7 @@ func (p *parser) attributes(owner int32, x *elem) (empty bool, err *Error) {
 		case err != nil:
 		case p.isDeclaration(&a):
 			x.name |= flagDecls
+			exact = false
 			if declared++; declared > p.lim.Namespaces {
 				return false, p.fail(CodeTooLarge, "too many namespace declarations on one element")
 			}
@@ -77,6 +82,7 @@ func (p *parser) attributes(owner int32, x *elem) (empty bool, err *Error) {
 			err = p.fail(CodeTooLarge, "too many attributes on one element")
 		default:
 			*p.attrs.add() = a
+			exact = exact && p.src[at] == ' ' && a.name == i32(at)+1 && p.asCanonical(&a)
 		}
 		if err != nil {
 			return false, err
@@ -85,6 +91,15 @@ func (p *parser) attributes(owner int32, x *elem) (empty bool, err *Error) {
 			return false, p.fail(CodeTooLarge, "too many attributes in the document")
 		}
 	}
+}
+
+// asCanonical reports whether a, whose prefix is not settled yet, is written as canonicalisation writes it.
+func (p *parser) asCanonical(a *attr) bool {
+	size := a.info.local()
+	if n := a.info.binding(); n > 0 {
+		size += n + 1
+	}
+	return a.info&attrDecode == 0 && a.value == a.name+size+2 && p.src[a.value-1] == '"' // ="
 }
 
 // isDeclaration reports whether a, whose prefix is not settled yet, is xmlns or xmlns:something.
@@ -126,7 +141,7 @@ func (p *parser) attribute() (attr, *Error) {
 	}
 	value := p.src[p.i : p.i+n]
 	a := attr{name: name, value: i32(p.i), info: attrInfo(lengths)}
-	for i := range len(value) {
+	for i := plain(value); i < len(value); i++ {
 		switch value[i] {
 		case '<':
 			return attr{}, p.malformed("< in an attribute value")
@@ -141,6 +156,25 @@ func (p *parser) attribute() (attr, *Error) {
 	}
 	p.i += n + 1
 	return a, nil
+}
+
+// plain returns up to where s, looked at in words of eight bytes, holds neither < nor & nor white space beside blanks.
+func plain(s string) int {
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		w := word(s[i:])
+		lt, amp := w^ones*'<', w^ones*'&'
+		if ((lt-ones)&^lt|(amp-ones)&^amp|(w-ones*0x20)&^w)&highs != 0 { // a byte is zero; exact when none is: no borrow occurs
+			break
+		}
+	}
+	return i
+}
+
+// word returns the first eight bytes of s.
+func word(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 // namespace puts a declaration into force (Namespaces in XML 1.0, sections 2 to 6).
@@ -294,6 +328,9 @@ func (p *parser) scope(x *elem) *Error {
 		return err
 	}
 	x.binding = binding
+	if p.attrs.n > x.attr+1 && !p.sorted(x.attr, p.attrs.n) {
+		x.name &^= flagExact
+	}
 	for i := x.attr; i < p.attrs.n; i++ {
 		a := p.attrs.at(i)
 		if n := a.info.binding(); n > 0 { // the default namespace does not apply to attributes
@@ -311,6 +348,20 @@ func (p *parser) scope(x *elem) *Error {
 		}
 	}
 	return p.attributesOnce(x.attr, p.attrs.n)
+}
+
+// sorted reports whether the attributes, whose prefixes are not settled yet, have none and stand in canonical order.
+func (p *parser) sorted(from, to int32) bool {
+	last := ""
+	for i := from; i < to; i++ {
+		a := p.attrs.at(i)
+		name := p.src[a.name : a.name+a.info.local()]
+		if a.info.binding() > 0 || name <= last {
+			return false
+		}
+		last = name
+	}
+	return true
 }
 
 // inForce returns the binding of the prefix that stands at that place.

@@ -24,13 +24,10 @@ func (p *parser) text(s string) error {
 			return nil
 		}
 	}
-	if p.plain {
-		return nil
-	}
-	if strings.Contains(s, cdataClose) {
+	if p.closes && strings.Contains(s, cdataClose) {
 		return p.malformed("]]> in text")
 	}
-	if strings.IndexByte(s, '&') >= 0 {
+	if p.refers && strings.IndexByte(s, '&') >= 0 {
 		x.name |= flagMarkup
 		return p.references(s)
 	}
