@@ -4,9 +4,12 @@
 // the bind is encrypted (or at least signed) with the session key, as Active Directory demands with its default settings;
 // over ldaps:// the bind carries the channel binding of the TLS connection, and no second layer is laid below it.
 //
-// Not done: NTLM, GSS-SPNEGO, delegation, authorization as somebody else.
+// The mechanism is GSSAPI, or GSS-SPNEGO with Config.SPNEGO: one step in place of three, Kerberos inside.
 //
-// Standards: RFC 4752 (the mechanism GSSAPI of SASL), RFC 4121 (message tokens), RFC 5929 (tls-server-end-point).
+// Not done: NTLM, delegation, authorization as somebody else.
+//
+// Standards: RFC 4752 (the mechanism GSSAPI of SASL), MS-ADTS 5.1.1.1 and RFC 4178 (GSS-SPNEGO), RFC 4121 (message tokens),
+// RFC 5929 (tls-server-end-point).
 //
 // Limits: a protected message has at most 16 MiB in either direction; a longer one ends the connection.
 //
@@ -31,9 +34,10 @@ type Config struct {
 	SignOnly      bool   // signs and does not encrypt what follows
 	LayerOverTLS  bool   // a layer over TLS too; Active Directory refuses that, some other servers demand it
 	NoChannelBind bool   // leaves the channel binding out
+	SPNEGO        bool   // binds with GSS-SPNEGO, for servers that do not offer GSSAPI
 }
 
-// Binder is a [directory.Protector] for SASL's mechanism GSSAPI. It is made by [New] and safe for concurrent use.
+// Binder is a [directory.Protector] for SASL's mechanisms GSSAPI and GSS-SPNEGO. It is made by [New] and safe for concurrent use.
 type Binder struct{ cfg Config }
 
 var _ directory.Protector = (*Binder)(nil)
@@ -72,6 +76,9 @@ func (b *Binder) Bind(ctx context.Context, s *directory.BindSession) error {
 	cb, err := b.channelBinding(s)
 	if err != nil {
 		return err
+	}
+	if b.cfg.SPNEGO {
+		return b.negotiate(ctx, s, kerberos.InitiateConfig{SPN: spn, ChannelBinding: cb, SPNEGO: true})
 	}
 	in, err := b.cfg.Client.Initiate(ctx, kerberos.InitiateConfig{SPN: spn, ChannelBinding: cb})
 	if err != nil {
@@ -140,12 +147,14 @@ func (b *Binder) layers(ctx context.Context, s *directory.BindSession, sc *kerbe
 	if !done {
 		return errors.New("gssapibind: the server does not end the exchange")
 	}
+	return protect(s, sc, layer, theirs) //nolint:contextcheck // the layer lives beyond this call
+}
+
+func protect(s *directory.BindSession, sc *kerberos.SecContext, layer byte, maxSend int) error {
 	if layer == layerNone {
 		return nil
 	}
-	return s.Wrap(func(nc net.Conn) net.Conn { //nolint:contextcheck // the layer lives beyond this call
-		return Layer(nc, sc, layer == layerSeal, theirs)
-	})
+	return s.Wrap(func(nc net.Conn) net.Conn { return Layer(nc, sc, layer == layerSeal, maxSend) })
 }
 
 // choose picks the strongest layer that is meant to be.

@@ -56,7 +56,7 @@ func (l *layer) next() ([]byte, error) {
 		return nil, err
 	}
 	n := binary.BigEndian.Uint32(head[:])
-	if n == 0 || n > maxMessage {
+	if n > maxMessage {
 		return nil, errLayer
 	}
 	token := make([]byte, 0, min(n, 64<<10)) // grows with what comes, not with what is announced
@@ -85,6 +85,9 @@ func (l *layer) Write(p []byte) (int, error) {
 	l.wmu.Lock()
 	defer l.wmu.Unlock()
 	room := l.max - l.sc.Overhead(l.seal)
+	if room < 1 {
+		return 0, errors.New("gssapibind: the peer takes no message at all")
+	}
 	done := 0
 	for len(p) > 0 {
 		part := p[:min(len(p), room)]

@@ -41,7 +41,9 @@ func TestLabGSSAPIBind(t *testing.T) {
 		es, err := c.SearchAll(ctx, directory.Query{Filter: directory.Eq("objectClass", "user"), Attributes: []string{"mail"}})
 		return len(es), err
 	}
-	for name, cfg := range map[string]gssapibind.Config{"seal": {}, "sign": {SignOnly: true}} {
+	for name, cfg := range map[string]gssapibind.Config{
+		"seal": {}, "sign": {SignOnly: true}, "SPNEGO, seal": {SPNEGO: true}, "SPNEGO, sign": {SPNEGO: true, SignOnly: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			n, err := read(t, labEnv(t, "ADLAB_LDAP"), cfg)
 			require.NoError(t, err)
@@ -49,11 +51,13 @@ func TestLabGSSAPIBind(t *testing.T) {
 		})
 	}
 	t.Run("no layer over TLS is refused by the server's default", func(t *testing.T) {
-		_, err := read(t, labEnv(t, "ADLAB_LDAPS"), gssapibind.Config{})
-		be := new(directory.BindError)
-		require.ErrorAs(t, err, &be)
-		require.Equal(t, 8, be.Code)
-		require.Contains(t, be.Diagnostic, "Sign or Seal")
+		for _, spnego := range []bool{false, true} {
+			_, err := read(t, labEnv(t, "ADLAB_LDAPS"), gssapibind.Config{SPNEGO: spnego})
+			be := new(directory.BindError)
+			require.ErrorAs(t, err, &be)
+			require.Equal(t, 8, be.Code)
+			require.Contains(t, be.Diagnostic, "Sign or Seal")
+		}
 	})
 	t.Run("simple bind without protection is refused", func(t *testing.T) {
 		c := sambaClient(t, func(c *directory.Config) {
