@@ -3,7 +3,8 @@
 //
 // Start with [NewHandler], an http.Handler.
 //
-// Not done: signatures of requests are not checked; put [Config.Authorize] in front where that matters. The network
+// Not done: signatures of requests are checked by [Config.Authorize] only, for which permissionset/sts/sigv4 has the check,
+// and everybody who is let in may do everything, as far as that function does not say otherwise. The network
 // configuration of a store (UpdateIdentityStore) is refused. Members of a request that an operation does not have are
 // refused where a record is written, else ignored.
 //

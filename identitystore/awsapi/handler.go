@@ -22,8 +22,8 @@ import (
 type Config struct {
 	Stores []*identitystore.Service // by their tenant's id, which is the IdentityStoreId
 
-	// Authorize looks at a request before anything else; an error is answered with AccessDeniedException. Nil lets
-	// everybody in.
+	// Authorize looks at a request before anything else; nil lets everybody in. An error that has ErrorCode and
+	// ErrorMessage, as those of a sigv4.Verifier have, is answered with these, every other one with AccessDeniedException.
 	Authorize func(*http.Request) error
 	Logger    *slog.Logger // nil means no logging
 	Observer  Observer     // of "awsapi.request"; nil means none
@@ -152,7 +152,7 @@ func failureOf(err error) *failure {
 func (h *Handler) serve(r *http.Request) (any, error) {
 	if h.cfg.Authorize != nil {
 		if err := h.cfg.Authorize(r); err != nil {
-			return nil, newFailure("AccessDeniedException", "the request is not allowed")
+			return nil, denied(err)
 		}
 	}
 	name, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
@@ -181,6 +181,27 @@ func (h *Handler) serve(r *http.Request) (any, error) {
 		out = map[string]any{}
 	}
 	return out, err
+}
+
+// denied words a refusal of [Config.Authorize].
+func denied(err error) error {
+	f := newFailure("AccessDeniedException", "the request is not allowed")
+	var worded interface {
+		error
+		ErrorCode() string
+		ErrorMessage() string
+	}
+	if errors.As(err, &worded) {
+		f = newFailure(worded.ErrorCode(), worded.ErrorMessage())
+	}
+	var status interface {
+		error
+		HTTPStatusCode() int
+	}
+	if errors.As(err, &status) && status.HTTPStatusCode() >= http.StatusBadRequest {
+		f.status = status.HTTPStatusCode()
+	}
+	return f
 }
 
 func decode(raw []byte) (map[string]any, error) {

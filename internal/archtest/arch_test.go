@@ -61,10 +61,11 @@ var table = map[string]row{
 	"identitystore/awsapi":          {ours: []string{"identitystore"}},
 	"identitystore/storetest":       {ours: []string{"identitystore"}},
 
-	"permissionset":          {ours: []string{"permissionset/policy"}},
-	"permissionset/policy":   {},
-	"permissionset/ssoadmin": {ours: []string{"permissionset"}}, // the sso-admin API in memory and over HTTP, for tests of planners
-	"permissionset/sts":      {ours: []string{"permissionset", "permissionset/policy", "saml"}, mods: xmlMods},
+	"permissionset":           {ours: []string{"permissionset/policy"}},
+	"permissionset/policy":    {},
+	"permissionset/ssoadmin":  {ours: []string{"permissionset"}}, // the sso-admin API in memory and over HTTP, for tests of planners
+	"permissionset/sts":       {ours: []string{"permissionset", "permissionset/policy", "permissionset/sts/sigv4", "saml"}, mods: xmlMods},
+	"permissionset/sts/sigv4": {}, // a value package: other servers of AWS APIs check signatures with it
 }
 
 // internalMods says which third-party modules an internal package may import.

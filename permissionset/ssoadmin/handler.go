@@ -21,7 +21,7 @@ type Handler struct {
 	in *Instance
 }
 
-// NewHandler puts an instance behind HTTP. Requests need not be signed, and signatures are not looked at.
+// NewHandler puts an instance behind HTTP. Signatures of requests are looked at by [Config.Authorize] only.
 func NewHandler(in *Instance) *Handler { return &Handler{in} }
 
 // input has the members of all requests.
@@ -71,6 +71,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		e, ok := errors.AsType[*APIError](err)
 		status = http.StatusBadRequest
+		if denied, is := errors.AsType[*deniedError](err); is {
+			e, status, ok = &denied.APIError, denied.status, true
+		}
 		if !ok {
 			e, status = &APIError{Code: "InternalServerException", Message: "internal error"}, http.StatusInternalServerError
 		}
@@ -81,7 +84,44 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(out) // the peer went away: nobody left to tell
 }
 
+// deniedError is a refusal of [Config.Authorize].
+type deniedError struct {
+	APIError
+
+	status int
+}
+
+func (h *Handler) authorize(r *http.Request) error {
+	if h.in.cfg.Authorize == nil {
+		return nil
+	}
+	err := h.in.cfg.Authorize(r)
+	if err == nil {
+		return nil
+	}
+	denied := &deniedError{APIError{"AccessDeniedException", "User is not authorized to perform this operation."}, http.StatusBadRequest}
+	var worded interface {
+		error
+		ErrorCode() string
+		ErrorMessage() string
+	}
+	if errors.As(err, &worded) {
+		denied.APIError = APIError{worded.ErrorCode(), worded.ErrorMessage()}
+	}
+	var status interface {
+		error
+		HTTPStatusCode() int
+	}
+	if errors.As(err, &status) && status.HTTPStatusCode() >= http.StatusBadRequest {
+		denied.status = status.HTTPStatusCode()
+	}
+	return denied
+}
+
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request) (any, error) {
+	if err := h.authorize(r); err != nil {
+		return nil, err
+	}
 	name, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
 	op, known := operations()[name]
 	if !ok || !known || r.Method != http.MethodPost {

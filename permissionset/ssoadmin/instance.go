@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,6 +44,9 @@ type Config struct {
 	Fault func(operation string) error
 	// PageSize is the length of pages; 0 means 100.
 	PageSize int
+	// Authorize looks at a request to a [Handler] before anything else; nil lets everybody in. An error that has ErrorCode and
+	// ErrorMessage, as those of a sigv4.Verifier have, is answered with these, every other one with AccessDeniedException.
+	Authorize func(*http.Request) error
 }
 
 // Instance is an instance in memory. It is safe for concurrent use.

@@ -57,7 +57,7 @@ func TestGetCallerIdentity(t *testing.T) {
 			r := w.signed(t, c, start(), "sts")
 			r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "content-type;host;", "content-type;", 1))
 			return r
-		}, "IncompleteSignature", 400},
+		}, "SignatureDoesNotMatch", 403},
 		"unknown key": {func() *http.Request {
 			d := c
 			d.AccessKeyID = "ASIAXXXXXXXXXXXXXXXX"
