@@ -18,7 +18,15 @@ func (tx *Tx) Link(ctx context.Context, edges ...Edge) error {
 	if err := tx.markEdges(ctx, edges); err != nil {
 		return err
 	}
-	return tx.raw.PutEdges(ctx, edges)
+	if err := tx.raw.PutEdges(ctx, edges); err != nil {
+		return err
+	}
+	for _, e := range edges {
+		if f := tx.fresh[e.Child]; f != nil {
+			f.parents = append(f.parents, e.Parent)
+		}
+	}
+	return nil
 }
 
 // Unlink removes edges; those that do not exist are ignored. An edge with an empty Via stands for all kinds.
@@ -28,6 +36,9 @@ func (tx *Tx) Unlink(ctx context.Context, edges ...Edge) error {
 	}
 	if err := tx.markEdges(ctx, edges); err != nil {
 		return err
+	}
+	for _, e := range edges {
+		delete(tx.fresh, e.Child)
 	}
 	return tx.raw.DeleteEdges(ctx, edges)
 }
@@ -85,35 +96,32 @@ func (tx *Tx) flattenDirty(ctx context.Context) error {
 	return nil
 }
 
+// freshUser is a user whom this transaction made: all that there is about it was written here, so that it need not be
+// read again. Whatever changes it otherwise than by new edges takes it out of Tx.fresh, and it is read like any other.
+type freshUser struct {
+	user    *User
+	parents []Key // of direct edges
+}
+
 // flatten compares, for some users, what they reach over the edges with the stored memberships. The cost is that of
 // the users' groups, whatever the size of those groups.
 func (tx *Tx) flatten(ctx context.Context, keys []Key) error {
-	users, err := tx.Users(ctx, keys)
+	byKey, firsts := make(map[Key]*User, len(keys)), make(map[Key][]Key, len(keys))
+	stored := make([]Key, 0, len(keys))
+	for _, k := range keys {
+		if f := tx.fresh[k]; f != nil {
+			byKey[k], firsts[k] = f.user, f.parents
+			delete(tx.fresh, k) // from now on it has memberships
+		} else {
+			stored = append(stored, k)
+		}
+	}
+	have, err := tx.stored(ctx, stored, byKey, firsts)
 	if err != nil {
 		return err
 	}
-	byKey := make(map[Key]*User, len(users))
-	for _, u := range users {
-		byKey[u.Key] = u
-	}
-	direct, err := tx.ParentEdges(ctx, keys)
-	if err != nil {
+	if err := tx.loadParents(ctx, firsts); err != nil {
 		return err
-	}
-	if err := tx.loadParents(ctx, direct); err != nil {
-		return err
-	}
-	stored, err := tx.MembershipsOfUsers(ctx, keys)
-	if err != nil {
-		return err
-	}
-	have := map[Key][]Membership{}
-	for _, m := range stored {
-		have[m.User] = append(have[m.User], m)
-	}
-	firsts := map[Key][]Key{}
-	for _, e := range direct {
-		firsts[e.Child] = append(firsts[e.Child], e.Parent)
 	}
 	var put, del []Membership
 	reached := map[Key]int{}
@@ -122,8 +130,7 @@ func (tx *Tx) flatten(ctx context.Context, keys []Key) error {
 		if u := byKey[k]; u != nil && u.Link.State != StateTombstone && (!tx.s.cfg.HideDisabled || u.Enabled()) {
 			tx.reach(firsts[k], reached)
 		}
-		p, d := tx.compare(k, have[k], reached)
-		put, del = append(put, p...), append(del, d...)
+		put, del = tx.compare(k, have[k], reached, put, del)
 	}
 	tx.name(put, byKey)
 	tx.noteMemberships(put, del, have)
@@ -131,6 +138,36 @@ func (tx *Tx) flatten(ctx context.Context, keys []Key) error {
 		return err
 	}
 	return tx.raw.PutMemberships(ctx, put)
+}
+
+// stored reads users with the groups that they are in directly, and returns the memberships that they have.
+func (tx *Tx) stored(ctx context.Context, keys []Key, byKey map[Key]*User, firsts map[Key][]Key) (map[Key][]Membership, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	users, err := tx.Users(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range users {
+		byKey[u.Key] = u
+	}
+	direct, err := tx.ParentEdges(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range direct {
+		firsts[e.Child] = append(firsts[e.Child], e.Parent)
+	}
+	ms, err := tx.MembershipsOfUsers(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	have := map[Key][]Membership{}
+	for _, m := range ms {
+		have[m.User] = append(have[m.User], m)
+	}
+	return have, nil
 }
 
 // reach fills depth with the groups above a user and their distance.
@@ -155,21 +192,23 @@ func (tx *Tx) reach(first []Key, depth map[Key]int) {
 	}
 }
 
-// loadParents reads the edges above all groups that the edges lead to. Groups are read once in a transaction.
-func (tx *Tx) loadParents(ctx context.Context, from []Edge) error {
+// loadParents reads the edges above all groups that users are in. Groups are read once in a transaction.
+func (tx *Tx) loadParents(ctx context.Context, firsts map[Key][]Key) error {
 	if tx.parents == nil {
 		tx.parents, tx.groups = map[Key][]Edge{}, map[Key]*Group{}
 	}
 	var frontier []Key
-	note := func(edges []Edge) {
-		for _, e := range edges {
-			if _, known := tx.parents[e.Parent]; !known {
-				tx.parents[e.Parent] = nil
-				frontier = append(frontier, e.Parent)
-			}
+	note := func(g Key) {
+		if _, known := tx.parents[g]; !known {
+			tx.parents[g] = nil
+			frontier = append(frontier, g)
 		}
 	}
-	note(from)
+	for _, groups := range firsts {
+		for _, g := range groups {
+			note(g)
+		}
+	}
 	for len(frontier) > 0 {
 		batch := frontier[:min(len(frontier), flattenBatch)]
 		frontier = frontier[len(batch):]
@@ -186,15 +225,16 @@ func (tx *Tx) loadParents(ctx context.Context, from []Edge) error {
 		}
 		for _, e := range edges {
 			tx.parents[e.Child] = append(tx.parents[e.Child], e)
+			note(e.Parent)
 		}
-		note(edges)
 	}
 	return nil
 }
 
-// compare returns the memberships to write and to delete for one user.
-func (tx *Tx) compare(user Key, have []Membership, depth map[Key]int) (put, del []Membership) {
+// compare adds the memberships of one user that are to be written, and those to be deleted.
+func (tx *Tx) compare(user Key, have []Membership, depth map[Key]int, put, del []Membership) (allPut, allDel []Membership) {
 	const hidden = -1
+	first := len(put)
 	for g := range depth { // a group that is not in scope hands its users on, but has none itself
 		if known := tx.groups[g]; known == nil || known.Link.state() != StateActive {
 			depth[g] = hidden
@@ -217,7 +257,7 @@ func (tx *Tx) compare(user Key, have []Membership, depth map[Key]int) (put, del 
 		}
 		put = append(put, Membership{Group: g, User: user, Direct: d == 1, Depth: d})
 	}
-	slices.SortFunc(put, func(a, b Membership) int { return cmp.Compare(a.Group, b.Group) })
+	slices.SortFunc(put[first:], func(a, b Membership) int { return cmp.Compare(a.Group, b.Group) })
 	return put, del
 }
 

@@ -34,6 +34,7 @@ type Tx struct {
 	parked  map[Ref]string
 	emails  map[Ref]bool
 	dirty   map[Key]bool // users whose groups may change
+	fresh   map[Key]*freshUser
 	erased  map[Ref]bool
 	parents map[Key][]Edge // groups' parents, read once
 	groups  map[Key]*Group // the groups of parents
@@ -50,7 +51,7 @@ func (s *Service) Update(ctx context.Context, by Author, f func(*Tx) error) (err
 	return s.cfg.Store.Update(ctx, s.cfg.Tenant, func(raw Txn) error {
 		tx := &Tx{
 			Reader: raw, raw: raw, s: s, author: by, now: s.Now(),
-			before: map[Ref]any{}, parked: map[Ref]string{}, emails: map[Ref]bool{}, after: map[Ref]any{}, dirty: map[Key]bool{}, erased: map[Ref]bool{},
+			before: map[Ref]any{}, parked: map[Ref]string{}, emails: map[Ref]bool{}, after: map[Ref]any{}, dirty: map[Key]bool{}, erased: map[Ref]bool{}, fresh: map[Key]*freshUser{},
 		}
 		if err := f(tx); err != nil {
 			return err
@@ -64,15 +65,8 @@ func (tx *Tx) Now() time.Time { return tx.now }
 
 // CreateUser adds a user. ID and audit fields are set; a given ID is kept (restored tombstones, imports).
 func (tx *Tx) CreateUser(ctx context.Context, u *User) (*User, error) {
-	u = u.Clone()
-	u.Key, u.Audit = 0, Audit{CreatedAt: tx.now, CreatedBy: tx.author.Actor, UpdatedAt: tx.now, UpdatedBy: tx.author.Actor, Rev: 1}
-	if u.ID == "" {
-		u.ID = newID()
-	}
-	if err := u.normalize(); err != nil {
-		return nil, err
-	}
-	if err := tx.s.cfg.Limits.CheckUser(u); err != nil {
+	u, err := tx.newUser(u)
+	if err != nil {
 		return nil, err
 	}
 	if err := tx.claim(ctx, Ref{Kind: KindUser}, u.UserName); err != nil {
@@ -84,10 +78,31 @@ func (tx *Tx) CreateUser(ctx context.Context, u *User) (*User, error) {
 	if err := tx.raw.PutUser(ctx, u); err != nil {
 		return nil, err
 	}
+	tx.noteUser(u)
+	return u, nil
+}
+
+// newUser returns a checked copy for a record that is not there yet.
+func (tx *Tx) newUser(u *User) (*User, error) {
+	u = u.Clone()
+	u.Key, u.Audit = 0, tx.newAudit()
+	if u.ID == "" {
+		u.ID = newID()
+	}
+	if err := u.normalize(); err != nil {
+		return nil, err
+	}
+	return u, tx.s.cfg.Limits.CheckUser(u)
+}
+
+func (tx *Tx) newAudit() Audit {
+	return Audit{CreatedAt: tx.now, CreatedBy: tx.author.Actor, UpdatedAt: tx.now, UpdatedBy: tx.author.Actor, Rev: 1}
+}
+
+func (tx *Tx) noteUser(u *User) {
 	ref := Ref{u.Key, KindUser, u.ID}
 	tx.touch(ref, nil)
-	tx.after[ref], tx.emails[ref] = u, true
-	return u, nil
+	tx.after[ref], tx.emails[ref], tx.fresh[u.Key] = u, true, &freshUser{user: u}
 }
 
 // UpdateUser writes a changed copy of a user. Nothing happens, and changed is false, when nothing but audit fields
@@ -99,6 +114,7 @@ func (tx *Tx) UpdateUser(ctx context.Context, u *User) (changed bool, err error)
 	}
 	u = u.Clone()
 	u.Key, u.Audit = old.Key, old.Audit
+	delete(tx.fresh, u.Key)
 	if err := u.normalize(); err != nil {
 		return false, err
 	}
@@ -142,13 +158,8 @@ func (tx *Tx) checkChangedUser(ctx context.Context, u *User) error {
 
 // CreateGroup adds a group.
 func (tx *Tx) CreateGroup(ctx context.Context, g *Group) (*Group, error) {
-	g = g.Clone()
-	g.Key, g.Audit = 0, Audit{CreatedAt: tx.now, CreatedBy: tx.author.Actor, UpdatedAt: tx.now, UpdatedBy: tx.author.Actor, Rev: 1}
-	if g.ID == "" {
-		g.ID = newID()
-	}
-	g.normalize()
-	if err := tx.s.cfg.Limits.CheckGroup(g); err != nil {
+	g, err := tx.newGroup(g)
+	if err != nil {
 		return nil, err
 	}
 	if err := tx.claim(ctx, Ref{Kind: KindGroup}, g.DisplayName); err != nil {
@@ -160,10 +171,25 @@ func (tx *Tx) CreateGroup(ctx context.Context, g *Group) (*Group, error) {
 	if err := tx.raw.PutGroup(ctx, g); err != nil {
 		return nil, err
 	}
+	tx.noteGroup(g)
+	return g, nil
+}
+
+// newGroup returns a checked copy for a record that is not there yet.
+func (tx *Tx) newGroup(g *Group) (*Group, error) {
+	g = g.Clone()
+	g.Key, g.Audit = 0, tx.newAudit()
+	if g.ID == "" {
+		g.ID = newID()
+	}
+	g.normalize()
+	return g, tx.s.cfg.Limits.CheckGroup(g)
+}
+
+func (tx *Tx) noteGroup(g *Group) {
 	ref := Ref{g.Key, KindGroup, g.ID}
 	tx.touch(ref, nil)
 	tx.after[ref] = g
-	return g, nil
 }
 
 // UpdateGroup writes a changed copy of a group, as [Tx.UpdateUser] does of a user.
@@ -331,6 +357,7 @@ func (tx *Tx) erase(ctx context.Context, ref Ref, old any) error {
 	tx.touch(ref, old)
 	tx.erased[ref] = true
 	delete(tx.parked, ref)
+	delete(tx.fresh, ref.Key)
 	if ref.Kind == KindUser { // its memberships go now: there will be nothing to compare at the end
 		if err := tx.flatten(ctx, []Key{ref.Key}); err != nil {
 			return err

@@ -16,12 +16,13 @@ const (
 
 // The columns of tables that are written in bulk, with the types that PostgreSQL has for them.
 const (
-	edgeRow    = "tenant bigint, child bigint, parent bigint, via text, child_kind text"
-	flatRow    = "tenant bigint, usr bigint, grp bigint, membership bytea, depth bigint, created_at bigint"
-	goneRow    = flatRow + ", ended_at bigint"
-	emailRow   = "tenant bigint, email_fold text, pid bigint"
-	logRow     = "tenant bigint, seq bigint, txn bigint, at bigint, body text"
-	historyRow = "tenant bigint, pid bigint, rev bigint, kind text, id text, valid_from bigint, valid_to bigint, body text"
+	edgeRow     = "tenant bigint, child bigint, parent bigint, via text, child_kind text"
+	flatRow     = "tenant bigint, usr bigint, grp bigint, membership bytea, depth bigint, created_at bigint"
+	goneRow     = flatRow + ", ended_at bigint"
+	externalRow = "tenant bigint, issuer text, ext_id text, pid bigint"
+	emailRow    = "tenant bigint, email_fold text, pid bigint"
+	logRow      = "tenant bigint, seq bigint, txn bigint, at bigint, body text"
+	historyRow  = "tenant bigint, pid bigint, rev bigint, kind text, id text, valid_from bigint, valid_to bigint, body text"
 )
 
 // split returns the names and the types of columns.
@@ -33,32 +34,29 @@ func split(columns string) (names, types []string) {
 	return names, types
 }
 
-// insert writes rows in as few statements as possible and returns how many are new; a row that is there already,
-// by the columns of key, is left alone; every other conflict is an error.
-func (t *txn) insert(ctx context.Context, table string, columns, key string, rows [][]any) (int64, error) {
-	t.rows += len(rows)
-	if len(rows) > 1 && t.x.(*connRunner).dialect == Postgres {
-		return t.insertArrays(ctx, table, columns, key, rows)
+// insert writes rows, one after the other in args, in as few statements as possible and returns how many are new; a row
+// that is there already, by the columns of key, is left alone; every other conflict is an error.
+func (t *txn) insert(ctx context.Context, table string, columns, key string, args []any) (int64, error) {
+	names, types := split(columns)
+	rows := len(args) / len(names)
+	t.rows += rows
+	if rows > 1 && t.x.(*connRunner).dialect == Postgres {
+		return t.insertArrays(ctx, t.insertHead(table, names), types, onConflict(key), args)
 	}
-	names, _ := split(columns)
 	head, one, added := t.insertHead(table, names), marks(len(names)), int64(0)
-	for len(rows) > 0 {
+	for len(args) > 0 {
 		n := 1
-		if len(rows) >= rowsPerInsert {
+		if rows >= rowsPerInsert {
 			n = rowsPerInsert
-		} else if len(rows) >= 16 { // few sizes of statement occur, so that few are prepared
+		} else if rows >= 16 { // few sizes of statement occur, so that few are prepared
 			n = 16
 		}
-		args := make([]any, 0, n*len(names))
-		for _, r := range rows[:n] {
-			args = append(args, r...)
-		}
-		k, err := t.execN(ctx, head+" VALUES "+one+strings.Repeat(", "+one, n-1)+onConflict(key), args...)
+		k, err := t.execN(ctx, head+" VALUES "+one+strings.Repeat(", "+one, n-1)+onConflict(key), args[:n*len(names)]...)
 		if err != nil {
 			return added, err
 		}
 		added += k
-		rows = rows[n:]
+		args, rows = args[n*len(names):], rows-n
 	}
 	return added, nil
 }
@@ -82,21 +80,21 @@ func onConflict(key string) string {
 
 // insertArrays carries each column as the text of an array: one parameter that every driver can bind, where a row of
 // parameters for each row costs the server more than the rows.
-func (t *txn) insertArrays(ctx context.Context, table string, columns, key string, rows [][]any) (int64, error) {
-	names, types := split(columns)
+func (t *txn) insertArrays(ctx context.Context, head string, types []string, tail string, args []any) (int64, error) {
+	width := len(types)
 	for i, typ := range types {
 		types[i] = "CAST(CAST(? AS text) AS " + typ + "[])"
 	}
-	q := t.insertHead(table, names) + " SELECT * FROM unnest(" + strings.Join(types, ", ") + ")" + onConflict(key)
+	q := head + " SELECT * FROM unnest(" + strings.Join(types, ", ") + ")" + tail
 	added := int64(0)
-	for len(rows) > 0 {
-		part := rows[:min(len(rows), rowsPerArray)]
-		rows = rows[len(part):]
-		args := make([]any, len(names))
-		for i := range names {
-			args[i] = arrayText(part, i)
+	for len(args) > 0 {
+		part := args[:min(len(args), rowsPerArray*width)]
+		args = args[len(part):]
+		arrays := make([]any, width)
+		for i := range arrays {
+			arrays[i] = arrayText(part, i, width)
 		}
-		k, err := t.execN(ctx, q, args...)
+		k, err := t.execN(ctx, q, arrays...)
 		if err != nil {
 			return added, err
 		}
@@ -105,19 +103,19 @@ func (t *txn) insertArrays(ctx context.Context, table string, columns, key strin
 	return added, nil
 }
 
-// arrayText returns column i of the rows as PostgreSQL writes an array.
-func arrayText(rows [][]any, i int) string {
-	b := make([]byte, 0, 16*len(rows))
+// arrayText returns column i of rows of some width as PostgreSQL writes an array.
+func arrayText(args []any, i, width int) string {
+	b := make([]byte, 0, 16*len(args)/width)
 	b = append(b, '{')
-	for n, r := range rows {
-		if n > 0 {
+	for n := i; n < len(args); n += width {
+		if n > i {
 			b = append(b, ',')
 		}
-		switch v := r[i].(type) {
+		switch v := args[n].(type) {
+		case nil:
+			b = append(b, "NULL"...)
 		case int64:
 			b = strconv.AppendInt(b, v, 10)
-		case int:
-			b = strconv.AppendInt(b, int64(v), 10)
 		case []byte:
 			b = append(b, `"\\x`...)
 			b = hex.AppendEncode(b, v)

@@ -84,9 +84,9 @@ func otherEmails(u *identitystore.User) []string {
 
 // putEmails notes the addresses that are not the primary one; those of before are gone already.
 func (t *txn) putEmails(ctx context.Context, pid int64, folded []string) error {
-	rows := make([][]any, len(folded))
-	for i, f := range folded {
-		rows[i] = []any{t.tid, f, pid}
+	rows := make([]any, 0, 3*len(folded))
+	for _, f := range folded {
+		rows = append(rows, t.tid, f, pid)
 	}
 	_, err := t.insert(ctx, "user_email", emailRow, "", rows)
 	return err

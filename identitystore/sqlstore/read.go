@@ -292,11 +292,41 @@ func uuidText(b []byte) string {
 }
 
 func uuidBytes(s string) ([]byte, error) {
-	b, err := hex.DecodeString(strings.ReplaceAll(s, "-", ""))
-	if err != nil || len(b) != 16 || uuidText(b) != s {
+	b := make([]byte, 16)
+	if !parseUUID(b, s) {
 		return nil, identitystore.ErrNotFound
 	}
 	return b, nil
+}
+
+// parseUUID reads the one form that uuidText writes: small letters, dashes in their places.
+func parseUUID(to []byte, s string) bool {
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return false
+	}
+	at := 0
+	for i := range to {
+		if at == 8 || at == 13 || at == 18 || at == 23 {
+			at++
+		}
+		hi, lo := nibble(s[at]), nibble(s[at+1])
+		if hi > 15 || lo > 15 {
+			return false
+		}
+		to[i] = hi<<4 | lo
+		at += 2
+	}
+	return true
+}
+
+func nibble(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	}
+	return 255
 }
 
 func (r *reader) MembershipByID(ctx context.Context, id string) (identitystore.Membership, error) {

@@ -219,9 +219,16 @@ func (r *row) setLink(l *identitystore.Link, a *identitystore.Audit) {
 	r.rev, r.createdAt, r.createdBy, r.updateAt, r.updatedBy = a.Rev, micros(a.CreatedAt), a.CreatedBy, micros(a.UpdatedAt), a.UpdatedBy
 }
 
+func orNil(s sql.NullString) any {
+	if !s.Valid {
+		return nil
+	}
+	return s.String
+}
+
 func (r *row) values() []any {
 	return []any{
-		r.pid, r.id, r.name, r.display, r.given, r.family, r.email, r.active, r.doc, r.source, r.guid, r.sid, r.sidHistory, r.dn, r.origin, r.state,
+		r.pid, r.id, r.name, r.display, r.given, r.family, r.email, r.active, orNil(r.doc), r.source, orNil(r.guid), r.sid, r.sidHistory, r.dn, r.origin, r.state,
 		r.reason, r.owned, r.lastRun, r.seen, r.auth, r.rev, r.createdAt, r.createdBy, r.updateAt, r.updatedBy,
 	}
 }

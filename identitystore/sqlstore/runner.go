@@ -46,6 +46,8 @@ type connRunner struct {
 	dialect Dialect
 	seen    map[string]*sql.Stmt // nil value: seen once
 	cache   int64                // what SQLite's cache_size was before it was raised, or 0
+
+	deferred map[string][]string // by table: statements that make indexes again
 }
 
 // raiseCache gives SQLite room for the pages that a large transaction writes again and again; with the usual 2 MB it
@@ -94,6 +96,9 @@ func (c *connRunner) stmt(ctx context.Context, q string) *sql.Stmt {
 }
 
 func (c *connRunner) query(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+	if err := c.beforeRead(ctx, q); err != nil {
+		return nil, err
+	}
 	if st := c.stmt(ctx, q); st != nil { //nolint:sqlclosecheck // closed with the runner
 		return st.QueryContext(ctx, args...)
 	}
@@ -101,6 +106,9 @@ func (c *connRunner) query(ctx context.Context, q string, args ...any) (*sql.Row
 }
 
 func (c *connRunner) row(ctx context.Context, q string, args ...any) scanner {
+	if err := c.beforeRead(ctx, q); err != nil {
+		return failedRow{err}
+	}
 	if st := c.stmt(ctx, q); st != nil { //nolint:sqlclosecheck // closed with the runner
 		return st.QueryRowContext(ctx, args...)
 	}

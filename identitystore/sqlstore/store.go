@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strconv"
 	"sync"
 	"time"
 
@@ -247,6 +248,9 @@ func (s *Store) Update(ctx context.Context, tenant string, f func(identitystore.
 		if err := f(t); err != nil {
 			return err
 		}
+		if err := x.restoreIndexes(ctx, "flat"); err != nil {
+			return err
+		}
 		rows = t.rows
 		if !t.changed {
 			return nil
@@ -263,11 +267,28 @@ func (s *Store) Update(ctx context.Context, tenant string, f func(identitystore.
 // bulkRows is when a transaction has changed so much that the planner's statistics are worth renewing.
 const bulkRows = 20_000
 
-// analyze renews the statistics. On stale ones PostgreSQL was seen to read a whole tenant to find one name.
+// analyze renews the statistics. On stale ones PostgreSQL was seen to read a whole tenant to find one name. Only speed
+// depends on it.
 func (s *Store) analyze(ctx context.Context) {
-	for _, table := range []string{"principal", "edge", "flat"} {
-		if _, err := s.db.ExecContext(ctx, "ANALYZE "+table); err != nil {
-			return // only speed depends on it
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.Close() }()
+	list := []string{"ANALYZE principal", "ANALYZE edge", "ANALYZE flat"}
+	if s.dialect == SQLite {
+		var was int64
+		if err := conn.QueryRowContext(ctx, "PRAGMA analysis_limit").Scan(&was); err != nil {
+			return
+		}
+		list = append([]string{analyzeSome}, list...)
+		defer func() {
+			_, _ = conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA analysis_limit = "+strconv.FormatInt(was, 10))
+		}()
+	}
+	for _, q := range list {
+		if _, err := conn.ExecContext(ctx, q); err != nil {
+			return
 		}
 	}
 }

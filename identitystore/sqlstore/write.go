@@ -17,6 +17,7 @@ type txn struct {
 	nextKey, lastSeq int64
 	users, groups    int64
 	flats, edgeRows  int64
+	linked           int64 // edges written since memberships were
 	changed          bool
 	rows             int
 	analyzed         int // rows at which the statistics are renewed next
@@ -67,11 +68,10 @@ func updatePrincipal() string {
 	return "UPDATE principal SET " + set + " WHERE tenant = ? AND pid = ?"
 }
 
-// put writes a row; tombstones hold no unique names but the GUID.
-func (t *txn) put(ctx context.Context, kind string, key *identitystore.Key, r *row, exts []identitystore.ExternalID) error {
+// keys returns the values of keyColumns; tombstones hold no unique names but the GUID.
+func (t *txn) keys(kind string, r *row) []any {
 	var name, email, sid any
-	tombstone := r.state == string(identitystore.StateTombstone)
-	if !tombstone {
+	if r.state != string(identitystore.StateTombstone) {
 		name = identitystore.FoldName(r.name)
 		if kind == kindUser && r.email != "" {
 			email = identitystore.FoldName(r.email)
@@ -80,12 +80,18 @@ func (t *txn) put(ctx context.Context, kind string, key *identitystore.Key, r *r
 			sid = r.sid
 		}
 	}
+	return []any{t.tid, kind, name, email, sid}
+}
+
+// put writes a row.
+func (t *txn) put(ctx context.Context, kind string, key *identitystore.Key, r *row, exts []identitystore.ExternalID) error {
 	t.rows++
-	was, err := t.save(ctx, key, r, []any{t.tid, kind, name, email, sid})
+	delta, err := t.save(ctx, key, r, t.keys(kind, r))
 	if err != nil {
 		return err
 	}
-	delta := -was
+	delta = -delta
+	tombstone := r.state == string(identitystore.StateTombstone)
 	if !tombstone {
 		delta++
 	}
@@ -97,12 +103,15 @@ func (t *txn) put(ctx context.Context, kind string, key *identitystore.Key, r *r
 	if tombstone {
 		return nil
 	}
+	_, err = t.insert(ctx, "external_id", externalRow, "", t.externalRows(nil, r, exts))
+	return err
+}
+
+func (t *txn) externalRows(rows []any, r *row, exts []identitystore.ExternalID) []any {
 	for _, e := range exts {
-		if err := t.exec(ctx, "INSERT INTO external_id (tenant, issuer, ext_id, pid) VALUES (?, ?, ?, ?)", t.tid, e.Issuer, e.ID, r.pid); err != nil {
-			return err
-		}
+		rows = append(rows, t.tid, e.Issuer, e.ID, r.pid)
 	}
-	return nil
+	return rows
 }
 
 // save inserts or updates the row and returns how many visible records it was before: 0 or 1.
@@ -187,10 +196,15 @@ func (t *txn) PutEdges(ctx context.Context, edges []identitystore.Edge) error {
 	if err := t.checkEnds(ctx, edges); err != nil {
 		return err
 	}
+	if err := t.deferIndexes(ctx, "edge", int64(len(edges))); err != nil {
+		return err
+	}
+	t.linked += int64(len(edges))
 	for part := range slices.Chunk(edges, rowsPerArray) {
-		rows := make([][]any, 0, len(part))
+		rows := make([]any, 0, 5*len(part))
+		tid, child := any(t.tid), lastInt{}
 		for _, e := range part {
-			rows = append(rows, []any{t.tid, int64(e.Child), int64(e.Parent), string(e.Via), letter(e.ChildKind)})
+			rows = append(rows, tid, child.of(int64(e.Child)), int64(e.Parent), string(e.Via), letter(e.ChildKind))
 		}
 		n, err := t.insert(ctx, "edge", edgeRow, "tenant, child, parent, via", rows)
 		if err != nil {
@@ -198,7 +212,7 @@ func (t *txn) PutEdges(ctx context.Context, edges []identitystore.Edge) error {
 		}
 		t.edgeRows += n
 	}
-	return nil
+	return t.x.(*connRunner).restoreIndexes(ctx, "edge")
 }
 
 // checkEnds makes sure that both ends of each edge are there, and of the kind that the edge says.
@@ -286,14 +300,22 @@ func (t *txn) deletePairs(ctx context.Context, q string, args []any, pairs [][2]
 
 // PutMemberships implements [identitystore.Txn]. Nearly all are new; only when some are not is it worth asking which.
 func (t *txn) PutMemberships(ctx context.Context, ms []identitystore.Membership) error {
+	if len(ms) > 0 {
+		if err := t.deferIndexes(ctx, "flat", t.linked); err != nil {
+			return err
+		}
+		t.linked = 0 // asked once for each load
+	}
 	for part := range slices.Chunk(ms, rowsPerArray) {
-		rows := make([][]any, 0, len(part))
-		for _, m := range part {
-			id, err := uuidBytes(m.ID)
-			if err != nil {
-				return err
+		rows := make([]any, 0, 6*len(part))
+		ids := make([]byte, 16*len(part))
+		tid, user, created := any(t.tid), lastInt{}, lastInt{}
+		for i, m := range part {
+			id := ids[16*i : 16*i+16 : 16*i+16]
+			if !parseUUID(id, m.ID) {
+				return identitystore.ErrNotFound
 			}
-			rows = append(rows, []any{t.tid, int64(m.User), int64(m.Group), id, int64(m.Depth), micros(m.CreatedAt)})
+			rows = append(rows, tid, user.of(int64(m.User)), int64(m.Group), id, int64(m.Depth), created.of(micros(m.CreatedAt)))
 		}
 		n, err := t.insert(ctx, "flat", flatRow, "tenant, usr, grp", rows)
 		if err != nil {
@@ -315,14 +337,14 @@ func (t *txn) PutMemberships(ctx context.Context, ms []identitystore.Membership)
 
 // DeleteMemberships implements [identitystore.Txn].
 func (t *txn) DeleteMemberships(ctx context.Context, ms []identitystore.Membership, at time.Time) error {
-	rows := make([][]any, 0, len(ms))
+	rows := make([]any, 0, 7*len(ms))
 	pairs := make([][2]int64, 0, len(ms))
 	for _, m := range ms {
 		id, err := uuidBytes(m.ID)
 		if err != nil {
 			return err
 		}
-		rows = append(rows, []any{t.tid, int64(m.User), int64(m.Group), id, int64(m.Depth), micros(m.CreatedAt), micros(at)})
+		rows = append(rows, t.tid, int64(m.User), int64(m.Group), id, int64(m.Depth), micros(m.CreatedAt), micros(at))
 		pairs = append(pairs, [2]int64{int64(m.User), int64(m.Group)})
 	}
 	n, err := t.deletePairs(ctx, "DELETE FROM flat WHERE tenant = ? AND (usr, grp)", []any{t.tid}, pairs)
@@ -353,7 +375,7 @@ func (t *txn) PutLease(ctx context.Context, l identitystore.Lease) error {
 // Append implements [identitystore.Txn].
 func (t *txn) Append(ctx context.Context, events []identitystore.Event, ended []identitystore.Version) error {
 	first := t.lastSeq + 1
-	rows := make([][]any, 0, len(events))
+	rows := make([]any, 0, 5*len(events))
 	for _, e := range events {
 		t.lastSeq++
 		e.Seq, e.Txn = t.lastSeq, first
@@ -361,7 +383,7 @@ func (t *txn) Append(ctx context.Context, events []identitystore.Event, ended []
 		if err != nil {
 			return failed(err)
 		}
-		rows = append(rows, []any{t.tid, e.Seq, e.Txn, micros(e.Time), string(body)})
+		rows = append(rows, t.tid, e.Seq, e.Txn, micros(e.Time), string(body))
 	}
 	if _, err := t.insert(ctx, "change_log", logRow, "", rows); err != nil {
 		return err
@@ -381,7 +403,7 @@ func (t *txn) Append(ctx context.Context, events []identitystore.Event, ended []
 		if err != nil {
 			return failed(err)
 		}
-		rows = append(rows, []any{t.tid, int64(v.Key), rev, kind, id, micros(v.From), micros(v.To), string(body)})
+		rows = append(rows, t.tid, int64(v.Key), rev, kind, id, micros(v.From), micros(v.To), string(body))
 	}
 	_, err := t.insert(ctx, "history", historyRow, "", rows)
 	return err
