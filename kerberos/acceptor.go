@@ -58,6 +58,8 @@ type Acceptor struct {
 	cfg    AcceptorConfig
 	realms *realmTable // nil when no realm is described
 	any    map[string]bool
+
+	learned *learnedDomains
 }
 
 // AcceptInput is what the transport knows of a token.
@@ -103,7 +105,7 @@ func NewAcceptor(cfg AcceptorConfig) (*Acceptor, error) { //nolint:cyclop // one
 	if cfg.EncTypes, err = checkETypes(cfg.EncTypes, cfg.AllowRC4); err != nil {
 		return nil, err
 	}
-	a := &Acceptor{any: map[string]bool{}}
+	a := &Acceptor{any: map[string]bool{}, learned: newLearnedDomains()}
 	if len(cfg.Realms) > 0 {
 		list := make([]Realm, len(cfg.Realms))
 		for i, r := range cfg.Realms {
@@ -132,18 +134,10 @@ func (a *Acceptor) Accept(ctx context.Context, token []byte, in AcceptInput) (ac
 	if err != nil {
 		return nil, rejectTicket(err.Error(), err)
 	}
-	if n.other {
-		if len(inner) == 0 || inner[0] != 0x60 {
-			return nil, &ContinueError{Token: wrapResp(negIncomplete, n.mech, nil)}
-		}
-		if _, _, e := unwrapKrb5(inner); e != nil { // an optimistic token of the client's first choice
-			return nil, &ContinueError{Token: wrapResp(negIncomplete, n.mech, nil)}
-		}
-	}
-	if n.spnego && len(inner) == 0 {
+	id, msg, err := unwrapKrb5(inner)
+	if len(inner) == 0 || n.other && err != nil { // no token yet, or an optimistic one of the client's first choice
 		return nil, &ContinueError{Token: wrapResp(negIncomplete, n.mech, nil)}
 	}
-	id, msg, err := unwrapKrb5(inner)
 	if err != nil || id != tokAPReq {
 		return nil, rejectTicket("no Kerberos request in the token", errToken)
 	}
@@ -246,7 +240,7 @@ func (a *Acceptor) request(ctx context.Context, msg []byte, in AcceptInput, gss 
 		Name: part.CName.String(), Realm: part.CRealm, AuthTime: part.AuthTime, EndTime: part.EndTime, Service: spn,
 		KDCVerified: true, PreAuthenticated: part.Flags&wire.FlagPreAuthent != 0,
 	}
-	if err := (pacJudge{a.cfg.PAC, a.realms}).judge(id, part, key, req.Ticket.Realm); err != nil {
+	if err := (pacJudge{a.cfg.PAC, a.realms, a.learned}).judge(id, part, key, req.Ticket.Realm); err != nil {
 		return nil, rejectTicket("PAC", err)
 	}
 	return a.accepted(id, part, auth, mutual, flags)

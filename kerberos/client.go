@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -129,7 +130,7 @@ func (c *Client) ticket(ctx context.Context, spn string) (*serviceTicket, error)
 		t, err := c.fetch(ctx, spn)
 		c.mu.Lock()
 		if err == nil {
-			c.tickets[id] = t
+			c.keep(id, t)
 		}
 		delete(c.flights, id)
 		c.mu.Unlock()
@@ -138,33 +139,71 @@ func (c *Client) ticket(ctx context.Context, spn string) (*serviceTicket, error)
 	}
 }
 
+// maxTickets bounds the tickets that a [Client] keeps.
+const maxTickets = 256
+
+// keep remembers a ticket. A full table first loses what has ended, then everything: who asks for so many services is
+// better served by new tickets than by more memory. The keys are left to the collector: a caller may still use them.
+func (c *Client) keep(id string, t *serviceTicket) {
+	if len(c.tickets) >= maxTickets {
+		now := c.now()
+		maps.DeleteFunc(c.tickets, func(_ string, t *serviceTicket) bool { return !t.part.EndTime.After(now) })
+	}
+	if len(c.tickets) >= maxTickets {
+		clear(c.tickets)
+	}
+	c.tickets[id] = t
+}
+
+// fetch gets a service ticket. A TGT that was kept and that the KDC no longer takes, for instance because the domain
+// has new krbtgt keys, is replaced once.
 func (c *Client) fetch(ctx context.Context, spn string) (*serviceTicket, error) {
-	g, err := c.initial(ctx)
+	g, kept, err := c.initial(ctx)
 	if err != nil {
+		return nil, err
+	}
+	st, err := c.serviceFor(ctx, g, spn)
+	if code, _ := KDCErrorCode(err); err == nil || !kept || !staleTGT(code) {
+		return st, err
+	}
+	c.mu.Lock()
+	if c.tgt == g {
+		c.tgt = nil
+	}
+	c.mu.Unlock()
+	if g, _, err = c.initial(ctx); err != nil {
 		return nil, err
 	}
 	return c.serviceFor(ctx, g, spn)
 }
 
-// initial returns the TGT, a fresh one when the old one has ended.
-func (c *Client) initial(ctx context.Context) (*tgt, error) {
+// staleTGT reports the errors with which a KDC refuses the ticket-granting ticket itself (RFC 4120 7.5.9).
+func staleTGT(code int32) bool {
+	switch code {
+	case wire.ErrTGTRevoked, wire.ErrBadIntegrity, wire.ErrTktExpired, wire.ErrModified, wire.ErrBadKeyVer, wire.ErrNoKey:
+		return true
+	}
+	return false
+}
+
+// initial returns the TGT, a fresh one when the old one has ended. kept reports one of an earlier call.
+func (c *Client) initial(ctx context.Context) (g *tgt, kept bool, err error) {
 	c.mu.Lock()
-	g := c.tgt
+	g = c.tgt
 	c.mu.Unlock()
 	if g != nil && g.part.EndTime.After(c.now().Add(renewBefore)) {
-		return g, nil
+		return g, true, nil
 	}
 	if c.cfg.Cache != nil {
-		return nil, refuse(ReasonBadCredentials, "the credential cache has no valid ticket-granting ticket", nil)
+		return nil, false, refuse(ReasonBadCredentials, "the credential cache has no valid ticket-granting ticket", nil)
 	}
-	g, err := c.authenticate(ctx)
-	if err != nil {
-		return nil, err
+	if g, err = c.authenticate(ctx); err != nil {
+		return nil, false, err
 	}
 	c.mu.Lock()
 	c.tgt = g
 	c.mu.Unlock()
-	return g, nil
+	return g, false, nil
 }
 
 // authenticate makes the AS exchange with the keytab or the password.

@@ -151,6 +151,8 @@ func TestTrusts(t *testing.T) {
 			kt := partner.AddService(kerberostest.Service{SPN: "HTTP/portal.partner.example.test"})
 			c.Realms[1].Service = &kerberos.Service{SPN: "HTTP/portal.partner.example.test", Keytab: kt}
 		}, "accepted", partner.UserSID("paul")},
+		"service in the realm that is named":  {func(c *kerberos.AuthenticatorConfig) { c.Service.Realm = "corp.example.test" }, "accepted", partner.UserSID("paul")},
+		"service in another realm than named": {func(c *kerberos.AuthenticatorConfig) { c.Service.Realm = "PARTNER.EXAMPLE.TEST" }, "kdc_not_trusted", ""},
 	} {
 		id, err := authenticator(t, corp, func(cfg *kerberos.AuthenticatorConfig) { all(cfg); c.change(cfg) }).Password(t.Context(), `PARTNER\paul`, []byte(alicePW))
 		require.Equal(t, c.want, reason(err), "%s: %s", name, detail(err))
@@ -345,6 +347,40 @@ func TestChangePassword(t *testing.T) {
 	require.Equal(t, 5, ce.Code, "a set with a target is refused to ordinary users")
 	k.SetFaults(kerberostest.FaultNonce)
 	require.Equal(t, "kdc_not_trusted", reason(a.ChangePassword(t.Context(), "alice", []byte(fresh), []byte(alicePW))))
+}
+
+// An administrator sets the password of somebody else; nobody without the right, and nothing that is not an account.
+func TestSetPassword(t *testing.T) {
+	t.Parallel()
+	k := startCorp(t, func(c *kerberostest.Config) {
+		c.Users = append(c.Users, kerberostest.User{Name: "root", Password: alicePW, Admin: true})
+	})
+	a := authenticator(t, k, nil)
+	const fresh = "Other-Garden-8"
+	set := func(admin, pw, target, replacement string) error {
+		return a.SetPassword(t.Context(), admin, []byte(pw), target, []byte(replacement))
+	}
+	require.NoError(t, set(`CORP\root`, alicePW, "bob", fresh))
+	_, err := a.Password(t.Context(), "bob", []byte(fresh))
+	require.NoError(t, err, detail(err))
+	_, err = a.Password(t.Context(), "bob", []byte(bobPW))
+	require.Equal(t, "bad_credentials", reason(err))
+	require.Equal(t, "bad_credentials", reason(set("root", "wrong", "bob", fresh)))
+	require.Equal(t, "bad_credentials", reason(set("root", "", "bob", fresh)), "an administrator without a password")
+	for name, c := range map[string]struct {
+		admin, target, replacement string
+		code                       int
+	}{
+		"no right": {"alice", "bob", fresh, 5}, "no such account": {"root", "nobody", fresh, 2}, "too short": {"root", "bob", "short", 4},
+		"nothing new": {"root", "bob", "", 4}, "no target": {"root", "", fresh, 4}, "a target with a line end": {"root", "bob\n", fresh, 4},
+	} {
+		ce, ok := errors.AsType[*kerberos.ChangeError](set(c.admin, alicePW, c.target, c.replacement))
+		require.True(t, ok, name)
+		require.Equal(t, c.code, ce.Code, name)
+		require.Equal(t, c.code == 4, errors.Is(ce, kerberos.ErrPasswordRejected), name)
+	}
+	_, err = a.Password(t.Context(), "bob", []byte(fresh))
+	require.NoError(t, err, "a refused set changes nothing")
 }
 
 func TestManyLoginsLeaveNothing(t *testing.T) { //nolint:paralleltest // it counts goroutines and descriptors of the process

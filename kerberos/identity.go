@@ -14,8 +14,8 @@ type Identity struct {
 	Name      string // the client name without the realm
 	Realm     string
 	SID       string // "" when the ticket has no PAC
-	UPN       string // userPrincipalName, or sAMAccountName@dns.domain when there is none
-	DNSDomain string
+	UPN       string // userPrincipalName by the word of the account's own realm, or sAMAccountName@dns.domain when there is none
+	DNSDomain string // the realm's name in lower case
 	NetBIOS   string // NetBIOS name of the account's domain, "" when unknown
 	FullName  string
 

@@ -83,8 +83,13 @@ var ErrMutual = errors.New("kerberos: the service did not prove itself")
 
 // Finish checks the service's answer and returns the context for messages. Without mutual authentication the answer
 // may be empty.
-func (in *Initiation) Finish(reply []byte) (*SecContext, error) {
-	sc := &SecContext{key: in.subkey, initiator: true, seq: uint64(in.seq), strict: true}
+func (in *Initiation) Finish(reply []byte) (sc *SecContext, err error) {
+	defer func() { // the last net below the bounds checks of the decoders, as for everything that peers send
+		if recover() != nil {
+			sc, err = nil, ErrMutual
+		}
+	}()
+	sc = &SecContext{key: in.subkey, initiator: true, seq: uint64(in.seq), strict: true}
 	if in.spnego && len(reply) > 0 {
 		state, _, token, err := parseResp(der.New(reply))
 		if err != nil || state != negCompleted && state != -1 {

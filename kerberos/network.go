@@ -169,10 +169,7 @@ func (n *network) ask(ctx context.Context, r request) (answer, error) {
 func (n *network) one(ctx context.Context, addr string, r request) answer {
 	n.probe(addr)
 	ctx, end := observe.Start(ctx, n.obs, "kerberos.exchange")
-	body, err := n.exchange(ctx, addr, r.msg)
-	if err == nil && r.check != nil {
-		err = r.check(body)
-	}
+	body, err := n.attempt(ctx, addr, r)
 	if ctx.Err() == nil { // a cancelled loser of a race says nothing about the KDC
 		n.note(addr, err)
 		if err != nil {
@@ -182,6 +179,21 @@ func (n *network) one(ctx context.Context, addr string, r request) answer {
 	n.unprobe(addr)
 	end(observe.Outcome(err))
 	return answer{body, addr, err}
+}
+
+// attempt makes the exchange and looks at the answer. It runs in a goroutine of its own, where a panic of a decoder, or
+// of the caller's Dial, would end the program: nobody above could recover it.
+func (n *network) attempt(ctx context.Context, addr string, r request) (body []byte, err error) {
+	defer func() {
+		if recover() != nil {
+			logDefect(ctx, n.log)
+			body, err = nil, fmt.Errorf("%w: panic while reading it", errGarbage)
+		}
+	}()
+	if body, err = n.exchange(ctx, addr, r.msg); err != nil {
+		return nil, err
+	}
+	return body, r.check(body)
 }
 
 // exchange sends one message and reads one answer, by UDP first if configured.

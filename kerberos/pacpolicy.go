@@ -8,7 +8,6 @@ import (
 	"github.com/adfedkit/adfedkit/internal/fold"
 	"github.com/adfedkit/adfedkit/internal/krb/etype"
 	"github.com/adfedkit/adfedkit/internal/krb/wire"
-	"github.com/adfedkit/adfedkit/internal/sid"
 	"github.com/adfedkit/adfedkit/kerberos/pac"
 )
 
@@ -37,7 +36,8 @@ type PACPolicy struct {
 // pacJudge applies a policy.
 type pacJudge struct {
 	PACPolicy
-	realms *realmTable
+	realms  *realmTable
+	learned *learnedDomains
 }
 
 // findPAC searches every level of AD-IF-RELEVANT (RFC 4120 5.2.6.1).
@@ -186,16 +186,14 @@ func consistent(p *pac.PAC, part wire.TicketPart) error {
 	return nil
 }
 
-// fillNames sets principal, UPN and domain names from the ticket's name and the PAC.
+// fillNames sets principal, UPN and domain names from the ticket's name and the PAC. The DNS domain is the realm's name,
+// as always in Active Directory: a realm cannot claim the name of another one.
 func (id *Identity) fillNames(p *pac.PAC) {
 	id.DNSDomain = strings.ToLower(id.Realm)
 	if p != nil && p.UPNDNSInfo != nil {
 		u := p.UPNDNSInfo
 		if fold.Equal(u.SAMName, id.Name) {
 			id.Name = u.SAMName
-		}
-		if u.DNSDomain != "" {
-			id.DNSDomain = strings.ToLower(u.DNSDomain)
 		}
 		id.UPN = u.UPN
 	}
@@ -207,67 +205,4 @@ func (id *Identity) fillNames(p *pac.PAC) {
 		id.FullName, id.NetBIOS = p.LogonInfo.FullName, p.LogonInfo.LogonDomainNetBIOS
 		id.PasswordLastSet, id.PasswordMustChange = p.LogonInfo.PasswordLastSet, p.LogonInfo.PasswordMustChange
 	}
-}
-
-// sids fills the SIDs that the account's realm may assert (MS-PAC 4.1.2.2).
-func (j pacJudge) sids(id *Identity, l *pac.LogonInfo, issuer string) error {
-	groups, extra, asserted := l.SIDs()
-	user, primary := l.UserSID(), l.PrimaryGroupSID()
-	if primary != "" && !slices.Contains(groups, primary) {
-		groups = append(groups, primary)
-	}
-	home := fold.Equal(id.Realm, issuer)
-	if home && j.AllowSIDHistory || j.SIDFilter == SIDFilterOff {
-		id.SID, id.PrimaryGroupSID, id.GroupSIDs, id.ExtraSIDs, id.AssertedSIDs = user, primary, groups, extra, asserted
-		return nil
-	}
-	granted := j.granted(id.Realm, l.DomainSID, home)
-	keep := func(list []string) []string {
-		var out []string
-		for _, s := range list {
-			if domain, _, err := sid.Split(s); err == nil && granted[domain] {
-				out = append(out, s)
-			} else {
-				id.FilteredSIDs = append(id.FilteredSIDs, s)
-			}
-		}
-		return out
-	}
-	if user != "" {
-		if u := keep([]string{user}); u != nil {
-			id.SID = user
-		}
-	}
-	id.GroupSIDs = keep(groups)
-	if slices.Contains(id.GroupSIDs, primary) {
-		id.PrimaryGroupSID = primary
-	}
-	id.ExtraSIDs, id.AssertedSIDs = keep(extra), asserted
-	if len(id.FilteredSIDs) > 0 && !home && j.SIDFilter == SIDFilterReject {
-		return fmt.Errorf("the ticket has SIDs that its realm may not assert")
-	}
-	return nil
-}
-
-// granted returns the domains whose SIDs accounts of a realm may carry.
-func (j pacJudge) granted(realm, logonDomain string, home bool) map[string]bool {
-	out := map[string]bool{}
-	learn := home // our own KDC may say what its domain is
-	if j.realms != nil {
-		if r := j.realms.byDNS[foldRealm(realm)]; r != nil {
-			for _, d := range r.DomainSIDs {
-				out[d] = true
-			}
-			learn = learn || r.LearnDomainSID && len(r.DomainSIDs) == 0
-		}
-		for _, r := range j.realms.list {
-			if !fold.Equal(r.Name, realm) && slices.Contains(r.DomainSIDs, logonDomain) && !out[logonDomain] {
-				learn = false
-			}
-		}
-	}
-	if learn && strings.HasPrefix(logonDomain, "S-1-5-21-") {
-		out[logonDomain] = true
-	}
-	return out
 }

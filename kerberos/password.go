@@ -50,7 +50,8 @@ type AuthenticatorConfig struct {
 // Authenticator checks passwords. It is safe for concurrent use.
 type Authenticator struct {
 	*engine
-	cfg AuthenticatorConfig
+	cfg     AuthenticatorConfig
+	learned *learnedDomains
 }
 
 // NewAuthenticator checks the configuration. It does not dial.
@@ -63,9 +64,6 @@ func NewAuthenticator(cfg AuthenticatorConfig) (*Authenticator, error) {
 	if cfg.DefaultRealm != "" && e.realms.named(cfg.DefaultRealm) == nil {
 		return nil, errors.New("kerberos: AuthenticatorConfig.DefaultRealm is not in Realms")
 	}
-	if cfg.Service.Realm == "" {
-		cfg.Service.Realm = e.realms.list[0].Name
-	}
 	for _, r := range e.realms.list {
 		if r.Service != nil || cfg.InsecureSkipKDCVerification {
 			continue
@@ -74,7 +72,7 @@ func NewAuthenticator(cfg AuthenticatorConfig) (*Authenticator, error) {
 			return nil, errors.New("kerberos: AuthenticatorConfig.Service is required: " + err.Error())
 		}
 	}
-	return &Authenticator{engine: e, cfg: cfg}, nil
+	return &Authenticator{engine: e, cfg: cfg, learned: newLearnedDomains()}, nil
 }
 
 // login is the state of one call of Password.

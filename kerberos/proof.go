@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/adfedkit/adfedkit/internal/fold"
 	"github.com/adfedkit/adfedkit/internal/krb/etype"
 	"github.com/adfedkit/adfedkit/internal/krb/wire"
 )
@@ -40,6 +41,8 @@ func (l *login) prove(st *serviceTicket, g *tgt, svc *Service) (*Identity, error
 	defer part.Key.Zero()
 	now := l.now()
 	switch {
+	case svc.Realm != "" && !fold.Equal(svc.Realm, st.ticket.Realm): // a keytab may have keys of several realms
+		err = distrust("the ticket was issued by another realm than our service's", nil)
 	case !part.Key.Equal(st.session): // a ticket seen on the wire opens too, but its session key is not known
 		err = distrust("session key in the ticket is another one than in the reply", nil)
 	case part.CRealm != g.crealm || !part.CName.EqualFold(g.cname):
@@ -62,7 +65,7 @@ func (l *login) prove(st *serviceTicket, g *tgt, svc *Service) (*Identity, error
 		Name: part.CName.String(), Realm: part.CRealm, AuthTime: part.AuthTime, EndTime: part.EndTime, Service: svc.SPN,
 		KDCVerified: true, PreAuthenticated: part.Flags&wire.FlagPreAuthent != 0,
 	}
-	judge := pacJudge{l.cfg.PAC, l.realms}
+	judge := pacJudge{l.cfg.PAC, l.realms, l.learned}
 	if err := judge.judge(id, part, key, st.ticket.Realm); err != nil {
 		return nil, distrust("PAC of the ticket for our service", err)
 	}

@@ -28,7 +28,8 @@ type Realm struct {
 
 	// DomainSIDs are the domains whose SIDs a ticket of this realm's accounts may carry when another realm issued the
 	// service ticket (a forest: all its domains). Empty means none, or with LearnDomainSID the account's own domain
-	// unless another realm lists it.
+	// unless another realm lists it or came with it first: each realm then has one domain. A list is better, for what is
+	// learned is forgotten with the process.
 	DomainSIDs     []string
 	LearnDomainSID bool
 }
@@ -36,7 +37,7 @@ type Realm struct {
 // Service is our own service principal and its keys.
 type Service struct {
 	SPN    string // service/host
-	Realm  string // realm of the service account; empty means the only realm, or the first one
+	Realm  string // the realm whose KDC must have issued the ticket; empty means any of which Keytab has a key of SPN
 	Keytab KeytabSource
 }
 
@@ -108,9 +109,6 @@ func (r *Realm) normalize() error {
 	r.DomainSIDs = sids
 	if r.Service != nil {
 		s := *r.Service
-		if s.Realm == "" {
-			s.Realm = r.Name
-		}
 		r.Service = &s
 		return r.Service.check()
 	}

@@ -3,6 +3,7 @@ package kerberos
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/adfedkit/adfedkit/internal/clock"
@@ -32,6 +33,7 @@ const (
 type MemoryReplayCache struct {
 	now    func() time.Time
 	limit  int
+	full   atomic.Int64
 	shards [replayShards]replayShard
 }
 
@@ -64,6 +66,7 @@ func (c *MemoryReplayCache) UseOnce(_ context.Context, key [32]byte, until time.
 		}
 	}
 	if s.n >= c.limit {
+		c.full.Add(1)
 		return ErrReplayFull
 	}
 	b := s.buckets[minute]
@@ -97,6 +100,9 @@ func (s *replayShard) expire(now int64) {
 		}
 	}
 }
+
+// Refusals returns how many keys were refused because there was no room for them: above 0, Capacity is too small.
+func (c *MemoryReplayCache) Refusals() int64 { return c.full.Load() }
 
 // Len returns the number of remembered entries, expired ones included until their shard is used again.
 func (c *MemoryReplayCache) Len() int {

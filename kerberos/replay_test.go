@@ -74,6 +74,7 @@ func TestReplayCacheIsBounded(t *testing.T) {
 	}
 	require.Equal(t, 20_000-6400, full)
 	require.Equal(t, 6400, c.Len())
+	require.EqualValues(t, full, c.Refusals(), "a full cache is counted, for it is a fault of the configuration")
 	require.ErrorIs(t, c.UseOnce(t.Context(), replayKey(0), now), kerberos.ErrReplay, "live entries are never dropped")
 	now = now.Add(5 * time.Minute)
 	require.NoError(t, c.UseOnce(t.Context(), replayKey(20_001), now.Add(time.Minute)), "room again after the entries' time")

@@ -25,7 +25,7 @@ func (c *Config) Kerberos() (kerberos.AuthenticatorConfig, error) {
 	for _, d := range c.Domains {
 		r := d.kerberosRealm()
 		if d.Service != nil {
-			s, err := d.Service.kerberos(r.Name)
+			s, err := d.Service.kerberos()
 			if err != nil {
 				return kerberos.AuthenticatorConfig{}, err
 			}
@@ -34,7 +34,7 @@ func (c *Config) Kerberos() (kerberos.AuthenticatorConfig, error) {
 		out.Realms = append(out.Realms, r)
 	}
 	if c.Service != nil {
-		s, err := c.Service.kerberos(out.Realms[0].Name)
+		s, err := c.Service.kerberos()
 		if err != nil {
 			return kerberos.AuthenticatorConfig{}, err
 		}
@@ -51,12 +51,13 @@ func (d Domain) kerberosRealm() kerberos.Realm {
 	}
 }
 
-func (s *Service) kerberos(realm string) (kerberos.Service, error) {
+// kerberos leaves it to the keytab which realm the service account belongs to.
+func (s *Service) kerberos() (kerberos.Service, error) {
 	kt, err := kerberos.NewFileKeytab(kerberos.FileKeytabConfig{Path: s.KeytabFile})
 	if err != nil {
 		return kerberos.Service{}, fmt.Errorf("%s: %w", s.KeytabFile, err)
 	}
-	return kerberos.Service{SPN: s.SPN, Realm: realm, Keytab: kt}, nil
+	return kerberos.Service{SPN: s.SPN, Keytab: kt}, nil
 }
 
 // Acceptor returns the configuration for [kerberos.NewAcceptor] with the services and keytabs of AD.json. Realms of

@@ -46,6 +46,7 @@ type User struct {
 	NoPreauth      bool
 	SmartCard      bool // 24 whatever the password
 	MinPassword    int  // shortest new password
+	Admin          bool // may set the passwords of other accounts
 }
 
 // account is a user or a service with its keys.
@@ -120,14 +121,14 @@ func (a *account) key(et int32) *etype.Key {
 	for _, e := range a.ETypes {
 		has = has || e == et
 	}
-	switch {
-	case !has:
+	if !has {
 		return nil
-	case a.bits != nil:
-		return a.bits[et]
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.bits != nil {
+		return a.bits[et]
+	}
 	if k := a.derived[et]; k != nil {
 		return k
 	}

@@ -233,6 +233,15 @@ func (k *KDC) Keytab(spns ...string) *kerberos.Keytab {
 	return out
 }
 
+// RollKrbtgt gives the realm new krbtgt keys. Ticket-granting tickets of before are refused from now on, as in a domain
+// whose krbtgt account was reset twice.
+func (k *KDC) RollKrbtgt() {
+	fresh := k.newService(Service{SPN: "krbtgt/" + k.cfg.Realm})
+	k.krbtgt.mu.Lock()
+	defer k.krbtgt.mu.Unlock()
+	k.krbtgt.bits = fresh.bits
+}
+
 // Requests returns what was asked so far.
 func (k *KDC) Requests() []Request {
 	k.mu.Lock()

@@ -12,6 +12,7 @@ import (
 const (
 	kpSuccess   = 0
 	kpMalformed = 1
+	kpHardError = 2
 	kpAuthError = 3
 	kpSoftError = 4
 	kpDenied    = 5
@@ -76,7 +77,7 @@ func (k *KDC) change(version uint16, data []byte, part wire.TicketPart) (uint16,
 			return kpMalformed, "malformed"
 		}
 		if c.Target != nil {
-			return kpDenied, "Not permitted to change password"
+			return k.set(c, part)
 		}
 		newPassword = c.New
 	} else if version != 1 {
@@ -91,11 +92,31 @@ func (k *KDC) change(version uint16, data []byte, part wire.TicketPart) (uint16,
 	switch {
 	case a == nil:
 		return kpAuthError, "no such account"
-	case len(newPassword) < max(a.MinPassword, 7):
-		return kpSoftError, fmt.Sprintf("Password too short, password must be at least %d characters long.", max(a.MinPassword, 7))
+	}
+	return k.store(a, newPassword)
+}
+
+// set is a change with a target, which is for administrators only.
+func (k *KDC) set(c wire.ChangePassword, part wire.TicketPart) (uint16, string) {
+	k.mu.Lock()
+	admin, a := k.users[fold.Key(part.CName.String())], k.users[fold.Key(c.Target.String())]
+	k.mu.Unlock()
+	switch {
+	case admin == nil || !admin.Admin || !fold.Equal(c.TargetRealm, k.cfg.Realm):
+		return kpDenied, "Not permitted to change password"
+	case a == nil:
+		return kpHardError, "no such account"
+	}
+	return k.store(a, c.New)
+}
+
+func (k *KDC) store(a *account, password []byte) (uint16, string) {
+	least := max(a.MinPassword, 7)
+	if len(password) < least {
+		return kpSoftError, fmt.Sprintf("Password too short, password must be at least %d characters long.", least)
 	}
 	u := a.User
-	u.Password, u.State = string(newPassword), Active
+	u.Password, u.State = string(password), Active
 	k.AddUser(u)
 	return kpSuccess, "Password changed"
 }

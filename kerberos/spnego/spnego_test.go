@@ -313,3 +313,31 @@ func TestTransportBody(t *testing.T) {
 	require.ErrorIs(t, err, kerberos.ErrServiceUnknown)
 	require.NotErrorIs(t, err, spnego.ErrMutual)
 }
+
+// A client that waits for the server's 401 has seen its certificate and ties the ticket to it.
+func TestTransportBindsToTheCertificate(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	for name, c := range map[string]struct {
+		onDemand, strange bool
+		want              int
+	}{"on demand": {true, false, 200}, "at once, with nothing seen": {false, false, 401}, "a man in the middle": {true, true, 401}} {
+		srv := httptest.NewTLSServer(nil)
+		t.Cleanup(srv.Close)
+		cert := *srv.Certificate()
+		if c.strange {
+			cert.Raw = append(bytes.Clone(cert.Raw), 0)
+		}
+		mw, err := spnego.NewMiddleware(spnego.Config{
+			Acceptor:    e.acceptor(t, func(c *kerberos.AcceptorConfig) { c.ChannelBinding = kerberos.ChannelBindingRequired }),
+			Certificate: &cert,
+		})
+		require.NoError(t, err)
+		srv.Config.Handler = mw(http.HandlerFunc(who))
+		hc := e.http(t, func(cfg *spnego.TransportConfig) {
+			cfg.Base, cfg.AllowPlainHTTP, cfg.OnDemand = srv.Client().Transport, false, c.onDemand
+		})
+		code, _, _ := do(t, hc, http.MethodGet, srv.URL, "", "")
+		require.Equal(t, c.want, code, name)
+	}
+}

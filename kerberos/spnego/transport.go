@@ -1,6 +1,7 @@
 package spnego
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ type TransportConfig struct {
 	SPN            func(*url.URL) string // nil means HTTP/host of the URL, as written
 	OnDemand       bool                  // wait for the server's 401 instead of sending a ticket at once
 	AllowPlainHTTP bool                  // send tickets over http:// too
-	Binding        func(*url.URL) []byte // channel binding data when the server's certificate is known; nil for none
+	Binding        func(*url.URL) []byte // channel binding data; nil: with OnDemand that of the certificate which the 401 came with, else none
 	MaxDrain       int64                 // bytes of a 401's body that are read to keep the connection; 0 means 64 KiB
 }
 
@@ -67,7 +68,22 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if t.cfg.OnDemand {
 		return t.onDemand(r)
 	}
-	return t.negotiate(r, r.Body)
+	return t.negotiate(r, r.Body, t.binding(r.URL, nil))
+}
+
+// binding returns the data that ties the ticket to the server's certificate (RFC 5929 4), nil when nothing is known.
+func (t *Transport) binding(u *url.URL, state *tls.ConnectionState) []byte {
+	switch {
+	case t.cfg.Binding != nil:
+		return t.cfg.Binding(u)
+	case state == nil || len(state.PeerCertificates) == 0:
+		return nil
+	}
+	b, err := kerberos.TLSServerEndPoint(state.PeerCertificates[0])
+	if err != nil {
+		return nil // no hash is defined for this kind of certificate: both sides then go without
+	}
+	return b
 }
 
 // onDemand sends the request bare and, after a 401 that offers Negotiate, once more with a ticket.
@@ -88,7 +104,7 @@ func (t *Transport) onDemand(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	return t.negotiate(r, body)
+	return t.negotiate(r, body, t.binding(r.URL, resp.TLS))
 }
 
 func offers(resp *http.Response) bool {
@@ -102,12 +118,8 @@ func offers(resp *http.Response) bool {
 }
 
 // negotiate sends the request with a ticket and checks the server's proof.
-func (t *Transport) negotiate(r *http.Request, body io.ReadCloser) (*http.Response, error) {
-	cfg := kerberos.InitiateConfig{SPN: t.cfg.SPN(r.URL), SPNEGO: true}
-	if t.cfg.Binding != nil {
-		cfg.ChannelBinding = t.cfg.Binding(r.URL)
-	}
-	in, err := t.cfg.Client.Initiate(r.Context(), cfg)
+func (t *Transport) negotiate(r *http.Request, body io.ReadCloser, binding []byte) (*http.Response, error) {
+	in, err := t.cfg.Client.Initiate(r.Context(), kerberos.InitiateConfig{SPN: t.cfg.SPN(r.URL), SPNEGO: true, ChannelBinding: binding})
 	if err != nil {
 		if body != nil {
 			_ = body.Close()

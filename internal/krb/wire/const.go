@@ -76,6 +76,7 @@ const (
 	ErrEtypeNoSupp     = 14
 	ErrPadataNoSupp    = 16
 	ErrClientRevoked   = 18
+	ErrTGTRevoked      = 20
 	ErrClientNotYet    = 21
 	ErrKeyExpired      = 23
 	ErrPreauthFailed   = 24
@@ -88,6 +89,8 @@ const (
 	ErrBadMatch        = 36
 	ErrSkew            = 37
 	ErrModified        = 41
+	ErrBadKeyVer       = 44
+	ErrNoKey           = 45
 	ErrInappCksum      = 50
 	ErrResponseTooBig  = 52
 	ErrGeneric         = 60
