@@ -24,9 +24,6 @@ func init() { //nolint:gochecknoinits // a table of functions
 
 // fill decodes the rest of a request into a record; what the record does not have is refused.
 func fill(in *input, record any) error {
-	if in.err != nil {
-		return in.err
-	}
 	raw, err := json.Marshal(lower(in.m))
 	if err != nil {
 		return validation("the request is no JSON")
@@ -175,7 +172,7 @@ func groupID(ctx context.Context, svc *store, in *input) (any, error) {
 // filters reads the one filter that a list may have.
 func filters(in *input, attribute string) (string, error) {
 	list := in.list("Filters")
-	if in.err != nil || len(list) == 0 {
+	if len(list) == 0 {
 		return "", in.err
 	}
 	m, _ := list[0].(map[string]any)
