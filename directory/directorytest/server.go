@@ -29,24 +29,21 @@ func (dc *DC) listen() error {
 	dc.net.mu.Lock()
 	defer dc.net.mu.Unlock()
 	var err error
-	if dc.net.plain, err = listenOn(dc.net.addrP); err != nil {
+	if err = dc.listenPlain(); err != nil {
 		return err
 	}
 	if dc.net.tls, err = listenOn(dc.net.addrT); err != nil {
-		_ = dc.net.plain.Close()
+		dc.closePlain()
 		return err
 	}
 	dc.net.addrP, dc.net.addrT = dc.net.plain.Addr().String(), dc.net.tls.Addr().String()
-	if dc.cfg.Site != "" {
-		if dc.net.ping, err = (&net.ListenConfig{}).ListenPacket(context.Background(), "udp", dc.net.addrP); err != nil {
-			_, _ = dc.net.plain.Close(), dc.net.tls.Close()
-			return fmt.Errorf("directorytest: %w", err)
-		}
+	if dc.net.ping != nil {
 		dc.srv.wg.Go(func(pc net.PacketConn) func() { return func() { dc.answerPings(pc) } }(dc.net.ping))
 	}
 	if dc.cfg.GlobalCatalog {
 		if dc.net.gc, err = listenOn(dc.net.addrG); err != nil {
-			_, _ = dc.net.plain.Close(), dc.net.tls.Close()
+			dc.closePlain()
+			_ = dc.net.tls.Close()
 			return err
 		}
 		dc.net.addrG = dc.net.gc.Addr().String()
@@ -55,6 +52,34 @@ func (dc *DC) listen() error {
 	dc.accept(dc.net.plain, session{})
 	dc.accept(dc.net.tls, session{tls: true})
 	return nil
+}
+
+// listenPlain opens the ldap:// address, and UDP at the same port when pings are answered: a port that is free for one of
+// them need not be free for the other, so others are tried.
+func (dc *DC) listenPlain() (err error) {
+	for range maxPorts {
+		if dc.net.plain, err = listenOn(dc.net.addrP); err != nil || dc.cfg.Site == "" {
+			return err
+		}
+		addr := dc.net.plain.Addr().String()
+		if dc.net.ping, err = (&net.ListenConfig{}).ListenPacket(context.Background(), "udp", addr); err == nil {
+			return nil
+		}
+		dc.net.ping = nil
+		dc.closePlain()
+		err = fmt.Errorf("directorytest: %w", err)
+	}
+	return err
+}
+
+// maxPorts is how many ports are tried for TCP and UDP together.
+const maxPorts = 50
+
+func (dc *DC) closePlain() {
+	_ = dc.net.plain.Close()
+	if dc.net.ping != nil {
+		_ = dc.net.ping.Close()
+	}
 }
 
 func listenOn(addr string) (net.Listener, error) {
