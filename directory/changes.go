@@ -263,8 +263,8 @@ func dirSyncError(err error, hadCookie bool) error {
 // addDelta sorts one entry of a DirSync answer.
 func (s *ChangeSet) addDelta(raw ldapwire.SearchEntry, c *conn) error {
 	e, err := newEntry(raw, c)
-	if err != nil && e.GUID == "" {
-		return &IncompleteError{Base: e.DN, Reason: "a change without objectGUID", Err: err}
+	if err != nil {
+		return &IncompleteError{Base: e.DN, Reason: "a change that cannot be read", Err: err}
 	}
 	link := LinkChange{Group: e.GUID}
 	var cleared []string

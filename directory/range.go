@@ -152,7 +152,11 @@ func (c *conn) rangeOnce(ctx context.Context, e *Entry, attr string) (values [][
 		if a == nil || len(a.values) == 0 {
 			// the part before said that there is more: either the list has become shorter, which its number shows, or the
 			// answer is wrong
-			if known := max(before, e.USNChanged); step > 0 && usn == before || step == 0 && usn == known {
+			known := before
+			if step == 0 {
+				known = e.USNChanged
+			}
+			if usn == known {
 				return nil, 0, 0, c.rangeError(e, "values end too early", len(values))
 			}
 			return values, before, usn, nil

@@ -21,10 +21,12 @@ func (s *session) dirSync(m ldapwire.Message, q query) bool {
 	s.dc.srv.mu.RLock()
 	list, reply, r := s.dc.dirSyncRound(q, s.bound)
 	s.dc.srv.mu.RUnlock()
+	noControl := false
 	if f := s.dc.flt.hit(Event{Point: AtPage, Number: 1}); f != nil {
 		if !s.apply(f) {
 			return false
 		}
+		noControl = f.NoControl
 		if f.BadCookie {
 			r = result{12, "the cookie is refused"}
 		}
@@ -39,6 +41,9 @@ func (s *session) dirSync(m ldapwire.Message, q query) bool {
 		if !s.send(m.ID, e.Encode()) {
 			return false
 		}
+	}
+	if noControl {
+		return s.result(m, result{})
 	}
 	return s.send(m.ID, ldapwire.Result{}.Encode(ldapwire.OpSearchDone), reply.Reply())
 }

@@ -40,7 +40,7 @@ type Fault struct {
 	Code       int           // answers with this result code
 	Garbage    []byte        // sends these bytes instead of an answer and ends the connection
 	Empty      bool          // at AtPage: success without entries and without a further page
-	NoControl  bool          // at AtPage: leaves the paging control out
+	NoControl  bool          // at AtPage: leaves the paging or DirSync control out
 	RepeatPage bool          // at AtPage: sends the page before again
 	SkipPage   bool          // at AtPage: leaves a page out
 	BadCookie  bool          // at AtPage: refuses the cookie (result code 53)
