@@ -3,6 +3,7 @@ package saml
 import (
 	"context"
 	"crypto"
+	"crypto/rsa"
 	"crypto/x509"
 	"time"
 )
@@ -45,13 +46,23 @@ func outside(c *x509.Certificate, now time.Time) bool {
 
 // expiredKey reports whether key comes from a pinned certificate that is outside its validity period.
 func (p *TrustedIdentityProvider) expiredKey(key crypto.PublicKey, now time.Time) bool {
-	type equaler interface{ Equal(x crypto.PublicKey) bool }
 	for _, c := range p.Certificates {
-		if k, ok := c.PublicKey.(equaler); ok && k.Equal(key) {
+		if c != nil && sameKey(c.PublicKey, key) {
 			return outside(c, now)
 		}
 	}
 	return false
+}
+
+// sameKey reports whether two public keys are equal; mostly they are the same, which costs nothing to see.
+func sameKey(a, b crypto.PublicKey) bool {
+	if k, ok := a.(*rsa.PublicKey); ok {
+		if other, ok := b.(*rsa.PublicKey); ok && k == other {
+			return true
+		}
+	}
+	k, ok := a.(interface{ Equal(x crypto.PublicKey) bool })
+	return ok && k.Equal(b)
 }
 
 // usable checks what must hold before any key of p is used.

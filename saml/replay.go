@@ -1,7 +1,6 @@
 package saml
 
 import (
-	"container/heap"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -21,7 +20,7 @@ type ReplayStore interface {
 
 // replayKey is SHA-256 over the parts with their lengths, so that no two lists of parts share a key.
 func replayKey(parts ...string) [32]byte {
-	var b []byte
+	b := make([]byte, 0, 256) // most fit, and stay on the stack
 	for _, p := range parts {
 		b = binary.BigEndian.AppendUint64(b, uint64(len(p)))
 		b = append(b, p...)
@@ -55,12 +54,12 @@ func NewMemoryReplayStore(size int, now func() time.Time) *MemoryReplayStore {
 
 // UseOnce implements [ReplayStore].
 func (s *MemoryReplayStore) UseOnce(_ context.Context, key [32]byte, until time.Time) error {
-	now := s.now()
+	now := instantOf(s.now())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for n := 0; n < 2 && len(s.expiry) > 0 && s.expiry[0].until.Before(now); n++ { // two for one: the store shrinks, and no call pays for all
+	for n := 0; n < 2 && len(s.expiry) > 0 && s.expiry[0].until.before(now); n++ { // two for one: the store shrinks, and no call pays for all
 		delete(s.seen, s.expiry[0].key)
-		heap.Pop(&s.expiry)
+		s.expiry.pop()
 	}
 	if _, ok := s.seen[key]; ok {
 		return ErrReplay
@@ -69,7 +68,7 @@ func (s *MemoryReplayStore) UseOnce(_ context.Context, key [32]byte, until time.
 		return errReplayFull
 	}
 	s.seen[key] = struct{}{}
-	heap.Push(&s.expiry, expiryEntry{key, until})
+	s.expiry.push(expiryEntry{key, instantOf(until)})
 	return nil
 }
 
@@ -80,25 +79,55 @@ func (s *MemoryReplayStore) Len() int {
 	return len(s.seen)
 }
 
+// expiryEntry holds no pointer, as a time.Time does, so that a full store is nothing for the garbage collector to look at.
 type expiryEntry struct {
 	key   [32]byte
-	until time.Time
+	until unixTime
 }
 
-// expiryHeap has the earliest end on top.
+// unixTime is seconds and nanoseconds since 1970.
+type unixTime struct {
+	sec  int64
+	nsec int32
+}
+
+func instantOf(t time.Time) unixTime { return unixTime{t.Unix(), int32(t.Nanosecond())} } //nolint:gosec // below a thousand million
+
+func (u unixTime) before(o unixTime) bool { return u.sec < o.sec || u.sec == o.sec && u.nsec < o.nsec }
+
+// expiryHeap is a binary heap with the earliest end on top. It is written out because container/heap makes garbage of every entry.
 type expiryHeap []expiryEntry
 
-func (h expiryHeap) Len() int           { return len(h) }
-func (h expiryHeap) Less(i, j int) bool { return h[i].until.Before(h[j].until) }
-func (h expiryHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *expiryHeap) push(e expiryEntry) {
+	s := append(*h, e)
+	i := len(s) - 1
+	for i > 0 && e.until.before(s[(i-1)/2].until) {
+		s[i] = s[(i-1)/2]
+		i = (i - 1) / 2
+	}
+	s[i] = e
+	*h = s
+}
 
-// Push is called by container/heap.
-func (h *expiryHeap) Push(x any) { *h = append(*h, x.(expiryEntry)) }
-
-// Pop is called by container/heap.
-func (h *expiryHeap) Pop() any {
-	old := *h
-	x := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return x
+func (h *expiryHeap) pop() {
+	s := *h
+	last := s[len(s)-1]
+	s = s[:len(s)-1]
+	*h = s
+	if len(s) == 0 {
+		return
+	}
+	i := 0
+	for {
+		child := 2*i + 1
+		if child+1 < len(s) && s[child+1].until.before(s[child].until) {
+			child++
+		}
+		if child >= len(s) || !s[child].until.before(last.until) {
+			break
+		}
+		s[i] = s[child]
+		i = child
+	}
+	s[i] = last
 }

@@ -160,32 +160,44 @@ func inflated(raw []byte, longest int) ([]byte, error) {
 
 // header checks Version, ID and IssueInstant of the response (core 3.2.2).
 func (v *validation) header() error {
-	id, _, err := v.identity(v.resp, "response")
+	id, _, err := v.identity(v.resp, &responseWords)
 	v.result.ResponseID = id
 	return err
 }
 
+// words name the checks of [validation.identity] and what they refuse, for one kind of element.
+type words struct{ version, versionBad, id, idBad, issued, issuedBad, issuedFuture, issuedOld string }
+
+func wordsFor(what string) words {
+	return words{
+		what + " version", "Version of the " + what, what + " id", "ID of the " + what, what + " issue instant",
+		"IssueInstant of the " + what + " is absent or malformed", "IssueInstant of the " + what + " lies in the future", "IssueInstant of the " + what + " is too old",
+	}
+}
+
+var responseWords, assertionWords = wordsFor("response"), wordsFor("assertion") //nolint:gochecknoglobals // constant texts
+
 // identity checks Version, ID and IssueInstant, which responses and assertions share.
-func (v *validation) identity(el xmlgate.Elem, what string) (id string, issued time.Time, err error) {
+func (v *validation) identity(el xmlgate.Elem, w *words) (id string, issued time.Time, err error) {
 	version, _ := el.Attr("Version")
-	if err := v.check(version == "2.0", what+" version", "core 3.2.2", "2.0", version, ReasonVersion, "Version of the "+what); err != nil {
+	if err := v.check(version == "2.0", w.version, "core 3.2.2", "2.0", version, ReasonVersion, w.versionBad); err != nil {
 		return "", issued, err
 	}
 	id, _ = el.Attr("ID")
-	if err := v.check(xmlgate.IsNCName(id), what+" id", "core 1.3.4", "an NCName", id, ReasonMissingID, "ID of the "+what); err != nil {
+	if err := v.check(xmlgate.IsNCName(id), w.id, "core 1.3.4", "an NCName", id, ReasonMissingID, w.idBad); err != nil {
 		return "", issued, err
 	}
 	text, _ := el.Attr("IssueInstant")
 	issued, perr := parseTime(text)
 	switch {
 	case perr != nil:
-		err = reject(ReasonIssueInstant, "IssueInstant of the "+what+" is absent or malformed", perr)
+		err = reject(ReasonIssueInstant, w.issuedBad, perr)
 	case issued.After(v.now.Add(v.sp.skew)):
-		err = reject(ReasonIssueInstant, "IssueInstant of the "+what+" lies in the future", nil)
+		err = reject(ReasonIssueInstant, w.issuedFuture, nil)
 	case issued.Before(v.now.Add(-v.sp.cfg.MaxIssueAge - v.sp.skew)):
-		err = reject(ReasonIssueInstant, "IssueInstant of the "+what+" is too old", nil)
+		err = reject(ReasonIssueInstant, w.issuedOld, nil)
 	}
-	return id, issued, v.step(what+" issue instant", "core 3.2.2", v.at(), text, err)
+	return id, issued, v.step(w.issued, "core 3.2.2", v.at(), text, err)
 }
 
 // at is the clock and the skew, for explanations.
@@ -194,6 +206,14 @@ func (v *validation) at() string {
 		return ""
 	}
 	return v.now.UTC().Format(time.RFC3339Nano) + " +/- " + v.sp.skew.String()
+}
+
+// same is check for two texts that must be equal; the refusal names the configured one.
+func (v *validation) same(configured, received, name, section string, r Reason) error {
+	if configured == received {
+		return v.step(name, section, configured, received, nil)
+	}
+	return v.refused(name, section, configured, received, r, "expected "+configured)
 }
 
 // check reports a check whose verdict is one boolean.
@@ -301,7 +321,7 @@ func (v *validation) responseIssuer() error {
 	if err != nil {
 		return v.step("issuer", "core 3.2.2", v.idp.EntityID, "", err)
 	}
-	return v.check(name == v.idp.EntityID, "issuer", "core 3.2.2", v.idp.EntityID, name, ReasonIssuer, "expected "+v.idp.EntityID)
+	return v.same(v.idp.EntityID, name, "issuer", "core 3.2.2", ReasonIssuer)
 }
 
 // responseSignature verifies the signature of the response, if there is one, and from then on reads only what it covers.
@@ -347,7 +367,7 @@ func (v *validation) destination() error {
 	if !ok {
 		return v.check(!v.signed, "destination", "bindings 3.5.5.2", v.acs, "absent", ReasonDestination, "a signed response must have a Destination")
 	}
-	return v.check(d == v.acs, "destination", "bindings 3.5.5.2", v.acs, d, ReasonDestination, "expected "+v.acs)
+	return v.same(v.acs, d, "destination", "bindings 3.5.5.2", ReasonDestination)
 }
 
 // status wants exactly one top-level StatusCode, and it must be Success (core 3.2.2.2).

@@ -167,7 +167,7 @@ func (v *validation) opened(container xmlgate.Elem, local string) (xmlgate.Elem,
 func (v *validation) checkAssertion() error {
 	r := &v.result
 	var err error
-	if r.ID, r.IssueInstant, err = v.identity(v.assertion, "assertion"); err != nil {
+	if r.ID, r.IssueInstant, err = v.identity(v.assertion, &assertionWords); err != nil {
 		return err
 	}
 	is, n := v.assertion.Only(nsAssertion, "Issuer")
@@ -177,7 +177,7 @@ func (v *validation) checkAssertion() error {
 	if r.Issuer, err = issuerText(is); err != nil {
 		return v.step("assertion issuer", "core 2.2.5", v.idp.EntityID, "", err)
 	}
-	if err := v.check(r.Issuer == v.idp.EntityID, "assertion issuer", "core 2.3.3", v.idp.EntityID, r.Issuer, ReasonIssuer, "expected "+v.idp.EntityID); err != nil {
+	if err := v.same(v.idp.EntityID, r.Issuer, "assertion issuer", "core 2.3.3", ReasonIssuer); err != nil {
 		return err
 	}
 	if err := v.assertionChildren(); err != nil {

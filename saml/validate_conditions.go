@@ -99,7 +99,10 @@ func (v *validation) audience(r xmlgate.Elem) error {
 		found = found || name == v.sp.cfg.EntityID
 		v.result.Conditions.Audiences = append(v.result.Conditions.Audiences, name)
 	}
-	return v.check(found, "audience", "core 2.5.1.4", v.sp.cfg.EntityID, first, ReasonAudience, "expected "+v.sp.cfg.EntityID)
+	if !found {
+		return v.refused("audience", "core 2.5.1.4", v.sp.cfg.EntityID, first, ReasonAudience, "expected "+v.sp.cfg.EntityID)
+	}
+	return v.step("audience", "core 2.5.1.4", v.sp.cfg.EntityID, first, nil)
 }
 
 // proxy reports a ProxyRestriction (core 2.5.1.6).

@@ -116,28 +116,28 @@ func textOf(el xmlgate.Elem) (string, error) {
 
 // parseTime reads an xs:dateTime as SAML core 1.3.3 wants it: in UTC with a Z, fractions of any length, years 1 to 9999.
 func parseTime(s string) (time.Time, error) {
-	bad := reject(ReasonMalformedXML, "malformed time", nil)
-	const whole = len("2006-01-02T15:04:05")
+	const whole, nanoseconds = len("2006-01-02T15:04:05"), len(".123456789")
 	if len(s) <= whole || s[len(s)-1] != 'Z' {
-		return time.Time{}, bad
+		return time.Time{}, malformedTime()
 	}
 	if frac := s[whole : len(s)-1]; frac != "" {
 		if frac[0] != '.' || len(frac) == 1 {
-			return time.Time{}, bad
+			return time.Time{}, malformedTime()
 		}
 		for _, c := range []byte(frac[1:]) {
 			if c < '0' || c > '9' {
-				return time.Time{}, bad
+				return time.Time{}, malformedTime()
 			}
 		}
-		if len(frac) > 10 {
-			frac = frac[:10] // nanoseconds; the rest makes no difference that anybody could use
+		if len(frac) > nanoseconds { // the rest makes no difference that anybody could use
+			s = s[:whole+nanoseconds] + "Z"
 		}
-		s = s[:whole] + frac + "Z"
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil || t.Year() < 1 {
-		return time.Time{}, bad
+		return time.Time{}, malformedTime()
 	}
 	return t.UTC(), nil
 }
+
+func malformedTime() error { return reject(ReasonMalformedXML, "malformed time", nil) }

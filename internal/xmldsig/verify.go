@@ -73,7 +73,7 @@ func (p Policy) check(el xmlgate.Elem, keys []crypto.PublicKey) (*checked, error
 	if err != nil {
 		return nil, err
 	}
-	buf := make([]byte, 0, scratch(len(el.Raw()))) // one buffer: first SignedInfo, then the element
+	buf := make([]byte, 0, scratch(len(el.Raw())-len(sig.Raw()), len(parts.info.Raw()))) // one buffer: first SignedInfo, then the element
 	octets, cerr := parts.info.Canonical(buf, info.c14n)
 	if cerr != nil {
 		return nil, &Error{ReasonTransform, "SignedInfo cannot be canonicalised", cerr}
@@ -104,11 +104,12 @@ func (p Policy) same(octets []byte, info *signedInfo, id string) *Error {
 	return nil
 }
 
-// scratch is the size of the buffer for an element of n bytes. Small ones fit in and are canonicalised once. Large ones go through it
-// to the digest, and only when that is right is the canonical form made a second time to be kept: what is refused costs no memory.
-func scratch(n int) int {
+// scratch is the size of the buffer for an element of n bytes beside its Signature, and a SignedInfo. Small ones fit in and are
+// canonicalised once. Large ones go through it to the digest, and only when that is right is the canonical form made a second time to
+// be kept: what is refused costs no memory.
+func scratch(n, info int) int {
 	const small, piece = 64 << 10, 32 << 10
-	if n > small {
+	if n = max(n, info); n > small {
 		return piece
 	}
 	return n + n/4 + 512
