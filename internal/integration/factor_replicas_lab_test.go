@@ -4,13 +4,10 @@ package integration_test
 
 import (
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha1"
-	"database/sql"
 	"encoding/base32"
 	"encoding/binary"
 	"fmt"
-	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -47,26 +44,11 @@ func factorForm(p *samltest.Page, name string) *samltest.Form {
 // goes to both at the same time, from many browsers, lets one in.
 func TestSecondFactorReplicas(t *testing.T) {
 	t.Parallel()
-	dsn := labEnv(t, "ADFEDKIT_PG_DSN")
-	admin, err := sql.Open("pgx", dsn)
-	require.NoError(t, err)
-	schema := "t_" + strings.ToLower(rand.Text())
-	_, err = admin.ExecContext(t.Context(), "CREATE SCHEMA "+schema)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		_, err := admin.Exec("DROP SCHEMA " + schema + " CASCADE")
-		require.NoError(t, err)
-		require.NoError(t, admin.Close())
-	})
-	u, err := url.Parse(dsn)
-	require.NoError(t, err)
-	q := u.Query()
-	q.Set("search_path", schema)
-	u.RawQuery = q.Encode()
+	dsn := ownSchema(t)
 	dir := t.TempDir()
 	var portals []string
 	for range 2 {
-		portal, _ := portalURLs(serveProgram(t, 2, "portal", "-addr", "127.0.0.1:0", "-idp-addr", "127.0.0.1:0", "-second-factor", "required", "-db", u.String(), "-data", dir))
+		portal, _ := portalURLs(serveProgram(t, 2, "portal", "-addr", "127.0.0.1:0", "-idp-addr", "127.0.0.1:0", "-second-factor", "required", "-db", dsn, "-data", dir))
 		portals = append(portals, portal)
 	}
 	open := func(portal string) (*samltest.Browser, *samltest.Page) {
