@@ -141,8 +141,8 @@ func (a *Access) judge(name, account string, q WhoCanQuery, docs *Documents) *se
 	switch {
 	case res.Decision == policy.ExplicitDeny:
 		return v
-	case len(layers.Unresolved) > 0:
-		// A document that is not given may allow or deny.
+	case len(layers.Unresolved) > 0 || res.Err != nil:
+		// A document that is not given may allow or deny, and so may one that asks for too much work.
 		v.verdict, v.unresolved = VerdictUnknown, layers.Unresolved
 	case res.Decision == policy.Allowed:
 		v.verdict = VerdictAllow

@@ -31,6 +31,7 @@ const (
 	LinkStatement  Link = "statement"  // no held permission set has a statement that allows it
 	LinkDeny       Link = "deny"       // a statement denies it
 	LinkDocument   Link = "document"   // a policy document is not given, so that nobody can tell
+	LinkLimit      Link = "limit"      // the policies ask for more work than policy.Options.MaxWork, so that nobody can tell
 )
 
 // Why is the whole chain from a user to a decision: assignment paths, permission sets, deciding statements. On a refusal
@@ -55,6 +56,7 @@ type WhySet struct {
 	DecidedBy  policy.Layer             `json:"decidedBy"`
 	Statements []policy.StatementReport `json:"statements"` // those that matched
 	Unresolved []string                 `json:"unresolved,omitempty"`
+	Limited    bool                     `json:"limited,omitempty"` // the policies ask for too much work: Decision says nothing
 }
 
 // WhyGrant is an assignment that would let the user in if it named the user or one of the user's groups.
@@ -91,7 +93,7 @@ func (a *Access) Why(p Person, q WhyQuery) (Why, error) {
 
 func (a *Access) whySet(s SetAccess, p Person, q WhyQuery, docs *Documents) WhySet {
 	e, layers := a.explainSet(s.Name, p.User.UserName, q, docs)
-	out := WhySet{Name: s.Name, Via: s.Via, Decision: e.Decision, DecidedBy: e.DecidedBy, Statements: []policy.StatementReport{}, Unresolved: layers.Unresolved}
+	out := WhySet{Name: s.Name, Via: s.Via, Decision: e.Decision, DecidedBy: e.DecidedBy, Statements: []policy.StatementReport{}, Unresolved: layers.Unresolved, Limited: e.Err != nil}
 	for _, st := range e.Statements {
 		if st.Matched {
 			out.Statements = append(out.Statements, st)
@@ -139,6 +141,8 @@ func (a *Access) missing(eff Effective, q WhyQuery, sets []WhySet) Link {
 			}
 		case len(s.Unresolved) > 0:
 			link = LinkDocument // it may allow, and it may deny
+		case s.Limited:
+			link = LinkLimit
 		case s.Decision == policy.Allowed:
 			return LinkNone
 		}

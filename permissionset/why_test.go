@@ -94,3 +94,25 @@ func TestWhyNamesPathAndReason(t *testing.T) {
 	_, err = access.Why(p, permissionset.WhyQuery{Account: "111122223333"})
 	require.ErrorIs(t, err, permissionset.ErrQuery)
 }
+
+// TestTooMuchWork: policies that ask for more work than is allowed give no answer, in either direction.
+func TestTooMuchWork(t *testing.T) {
+	t.Parallel()
+	res, err := permissionset.ReadOrganization([]byte(whyOrganization))
+	require.NoError(t, err)
+	access := permissionset.NewAccess(res.Organization, permissionset.AccessConfig{})
+	people := permissionset.NewDirectory(res.Organization.Users, res.Organization.Groups)
+	alice, _ := people.User("alice")
+	p := permissionset.Person{User: alice, Memberships: people.Memberships(alice.ID, false)}
+	few := policy.Options{MaxWork: 1}
+	why, err := access.Why(p, permissionset.WhyQuery{Account: "111122223333", Action: "logs:GetLogEvents", Resource: "*", Options: few})
+	require.NoError(t, err)
+	require.False(t, why.Allowed)
+	require.Equal(t, permissionset.LinkLimit, why.Missing)
+	require.True(t, why.Sets[0].Limited)
+
+	who, err := access.WhoCan([]permissionset.Person{p}, permissionset.WhoCanQuery{Action: "logs:GetLogEvents", Resource: "*", Options: few})
+	require.NoError(t, err)
+	require.Len(t, who.Results, 1)
+	require.Equal(t, permissionset.VerdictUnknown, who.Results[0].Decision)
+}

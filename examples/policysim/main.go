@@ -102,6 +102,9 @@ func (c *simCase) decide(explain bool) (any, bool) {
 		return map[string]any{"errors": problems}, false
 	}
 	ex := policy.Explain(p, c.request(), policy.Options{})
+	if limit, ok := errors.AsType[*policy.LimitError](ex.Err); ok {
+		return map[string]any{"errors": []problem{{Layer: limit.Layer.String(), Problem: policy.Problem{Line: 1, Col: 1, Code: policy.CodeLimit, Message: limit.Error()}}}}, false
+	}
 	a := answer{Decision: ex.Decision, DecidedBy: ex.DecidedBy, Layers: ex.Layers, MissingContext: ex.MissingContext}
 	if explain {
 		a.Statements = &ex.Statements

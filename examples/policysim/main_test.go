@@ -120,3 +120,33 @@ func TestNoCase(t *testing.T) {
 	require.Empty(t, stdout)
 	require.Contains(t, stderr, "-explain")
 }
+
+// TestTooMuchWork: a megabyte of patterns with question marks against half a megabyte ends, and is no decision.
+func TestTooMuchWork(t *testing.T) {
+	t.Parallel()
+	var patterns []string
+	for i := range 250 {
+		patterns = append(patterns, "*"+strings.Repeat("?a", 2000)+strings.Repeat("b", i%90+1)+"*")
+	}
+	raw, err := json.Marshal(patterns)
+	require.NoError(t, err)
+	hard := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringNotLike":{"aws:a":` + string(raw) + `}}}}`
+	one := `{"request":{"principal":"arn:aws:iam::111122223333:user/alice","action":"s3:GetObject","resource":"arn:aws:s3:::b/k","context":{"aws:a":"` +
+		strings.Repeat("a", 500_000) + `"}},"policies":{"identity":[` + hard + `]}}`
+	exit, stdout, _ := simulate(t, `[`+one+`,`+simCaseText(`{"identity":[`+allowAll+`]}`)+`]`, "-explain", "-")
+	require.Equal(t, 1, exit)
+	var got []struct {
+		Decision *string
+		Errors   []struct {
+			Layer, Path, Code string
+			Policy            int
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(stdout), &got))
+	require.Len(t, got, 2)
+	require.Nil(t, got[0].Decision)
+	require.Len(t, got[0].Errors, 1)
+	require.Equal(t, "limit", got[0].Errors[0].Code)
+	require.Equal(t, "identity", got[0].Errors[0].Layer)
+	require.Equal(t, "allow", *got[1].Decision)
+}

@@ -46,6 +46,9 @@ type Options struct {
 	MultiValued            MultiValued
 	NotPrincipalRootCovers bool          // a root in NotPrincipal exempts all principals of its account
 	MustGrant              MustGrantFunc // nil: entering a role, and KMS keys that have a key policy
+	// MaxWork bounds the steps of one decision: about one for each pattern or value that is compared, and for each byte
+	// that a search behind a star passes. 0 means 2^27. A decision that needs more is [ImplicitDeny] with an error.
+	MaxWork int64
 }
 
 func (o *Options) mustGrant(e *env, hasPolicy bool) bool {
@@ -138,6 +141,8 @@ type Result struct {
 	Decision  Decision
 	DecidedBy Layer
 	Layers    Layers
+	// Err is nil, or a [*LimitError]: then nothing was decided, which refuses, and Layers is empty.
+	Err error
 }
 
 // Decide decides a request by walking over all statements. Use [Compile] when one set of policies answers many requests.

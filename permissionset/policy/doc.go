@@ -15,7 +15,8 @@
 // operators, policy variables. Where the guide is silent or contradicts itself, [Options] names both readings.
 //
 // Limits: a document has at most 1 MiB, 32 levels and 10,000 statements, and one pattern 4 KiB ([ParseOptions] raises the
-// first). Matching a pattern takes time in proportion to the text, however many stars it has.
+// first). Matching a pattern takes time in proportion to the text, however many stars it has; patterns times texts are
+// bounded by [Options].MaxWork, and a decision that needs more is refused with an error that matches [ErrLimit].
 //
 // The texts of [Problem] may change; its codes and the JSON of [Explanation] may not.
 package policy

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -13,6 +14,9 @@ type Explanation struct {
 	Statements []StatementReport `json:"statements"`
 	// MissingContext are the keys that a condition of a statement that was otherwise met asked for and the request lacks.
 	MissingContext []string `json:"missingContext"`
+	// Err is nil, or a [*LimitError] when explaining needs more than Options.MaxWork: then nothing was decided and there
+	// are no reports.
+	Err error `json:"-"`
 }
 
 // StatementReport says whether one statement matched, or what kept it from matching.
@@ -45,6 +49,10 @@ func Explain(p Policies, r Request, opt Options) Explanation {
 	ls := newLayers(p, opt)
 	e := newEnv(&r, &ls.opt, false)
 	ls.each(func(l *layer, pl placed) {
+		if e.spent != nil {
+			return
+		}
+		defer e.close(l)
 		rep := StatementReport{
 			Layer: l.id, Level: l.level, Policy: pl.policy, Statement: pl.index, Sid: pl.sid,
 			Effect: pl.effect.String(), Conditions: []ConditionReport{},
@@ -52,7 +60,7 @@ func Explain(p Policies, r Request, opt Options) Explanation {
 		switch {
 		case pl.matchPrincipal(&e) == grantNone:
 			rep.Reason = "principal"
-		case !pl.matchAction(service, name):
+		case !pl.matchAction(service, name, &e.work):
 			rep.Reason = "action"
 		case pl.matchResource(&e) != yes:
 			rep.Reason = "resource"
@@ -65,6 +73,9 @@ func Explain(p Policies, r Request, opt Options) Explanation {
 		ex.Statements = append(ex.Statements, rep)
 	})
 	res := ls.decide(&r)
+	if err := cmp.Or(res.Err, e.over()); err != nil {
+		return Explanation{Statements: []StatementReport{}, MissingContext: []string{}, Err: err}
+	}
 	ex.Decision, ex.DecidedBy, ex.Layers = res.Decision, res.DecidedBy, res.Layers
 	for _, k := range missing {
 		ex.MissingContext = append(ex.MissingContext, k)
@@ -84,6 +95,9 @@ func (r *rule) report(e *env, rep *StatementReport, missing map[string]string) b
 		cr := ConditionReport{Operator: c.name, Key: c.asked, Result: "false", RequestValues: []string{}, PolicyValues: []string{}}
 		cr.RequestValues = append(cr.RequestValues, vals...)
 		cr.PolicyValues = append(cr.PolicyValues, c.values...)
+		for _, v := range vals {
+			e.work -= int64(len(v)) + 1 // one request value stands in the report of each condition that asks for it
+		}
 		switch {
 		case ok && (present || c.op.base == opNull):
 			cr.Result = "true"

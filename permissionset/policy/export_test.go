@@ -1,7 +1,18 @@
 package policy
 
 // GlobMatch lets tests reach the matcher: the pattern is as in a policy.
-func GlobMatch(pattern, text string) bool { return globMatch(encodeGlob(pattern), text) }
+func GlobMatch(pattern, text string) bool {
+	ok, _ := GlobWork(pattern, text)
+	return ok
+}
+
+// GlobWork is GlobMatch with the number of steps.
+func GlobWork(pattern, text string) (ok bool, steps int64) {
+	const most = 1 << 40
+	work := int64(most)
+	ok = globMatch(encodeGlob(pattern), text, &work)
+	return ok, most - work
+}
 
 // ParseDate and its like let tests reach the value parsers.
 var (

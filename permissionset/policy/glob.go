@@ -32,8 +32,10 @@ func encodeGlob(s string) string {
 }
 
 // globMatch reports whether the encoded pattern p matches all of s. It never goes back behind a star once the text
-// between two stars was found, because the leftmost place is always as good as any other.
-func globMatch(p, s string) bool {
+// between two stars was found, because the leftmost place is always as good as any other. What it costs is taken from
+// work; when that is used up, the answer is false and means nothing.
+func globMatch(p, s string, work *int64) bool {
+	*work -= int64(len(p)) + 1
 	i := strings.IndexByte(p, anyRun)
 	if i < 0 {
 		n := chunkPrefix(p, s)
@@ -55,7 +57,7 @@ func globMatch(p, s string) bool {
 	}
 	for p = p[:j]; p != ""; {
 		chunk, rest, _ := strings.Cut(p, star)
-		end := chunkEnd(chunk, s)
+		end := chunkEnd(chunk, s, work)
 		if end < 0 {
 			return false
 		}
@@ -109,89 +111,6 @@ func chunkSuffix(c, s string) int {
 		left -= w
 		c = c[:q]
 	}
-}
-
-// chunkEnd finds the leftmost place of the star-free chunk c in s and returns where it ends, or -1.
-func chunkEnd(c, s string) int {
-	if c == "" {
-		return 0
-	}
-	q := strings.IndexByte(c, anyChar)
-	switch {
-	case q < 0:
-		i := strings.Index(s, c)
-		if i < 0 {
-			return -1
-		}
-		return i + len(c)
-	case len(c) > shiftAndFrom && len(c) <= 64*shiftAndWords && ascii(s):
-		return shiftAnd(c, s)
-	}
-	for i := 0; i <= len(s); {
-		if q > 0 { // jump to the next place of the literal beginning
-			k := strings.Index(s[i:], c[:q])
-			if k < 0 {
-				return -1
-			}
-			i += k
-		}
-		if n := chunkPrefix(c, s[i:]); n >= 0 {
-			return i + n
-		}
-		if i == len(s) {
-			return -1
-		}
-		_, w := utf8.DecodeRuneInString(s[i:])
-		i += w
-	}
-	return -1
-}
-
-const (
-	shiftAndFrom  = 16
-	shiftAndWords = maxPattern / 64
-)
-
-// shiftAnd finds a chunk with question marks in one pass: bit j of the state says that the last j+1 characters fit the
-// first j+1 of the chunk (Baeza-Yates and Gonnet). Trying each place would take length times length for texts such as
-// "?a?a?a...b" against "aaaa...".
-func shiftAnd(c, s string) int {
-	var state [shiftAndWords]uint64
-	words := (len(c) + 63) / 64
-	masks := make([]uint64, 128*words) // one mask a character, only for long chunks with a question mark
-	for j := range len(c) {
-		w, bit := j/64, uint64(1)<<(j%64)
-		if c[j] == anyChar {
-			for b := range 128 {
-				masks[b*words+w] |= bit
-			}
-		} else if c[j] < 128 {
-			masks[int(c[j])*words+w] |= bit
-		}
-	}
-	last, lastBit := (len(c)-1)/64, uint64(1)<<((len(c)-1)%64)
-	for i := range len(s) {
-		m := masks[int(s[i])*words : int(s[i])*words+words]
-		carry := uint64(1)
-		for w := range words {
-			next := state[w] >> 63
-			state[w] = (state[w]<<1 | carry) & m[w]
-			carry = next
-		}
-		if state[last]&lastBit != 0 {
-			return i + 1
-		}
-	}
-	return -1
-}
-
-func ascii(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
 }
 
 // hasWildcardBytes reports whether a text of the request holds one of the two reserved bytes. It is then not UTF-8, and

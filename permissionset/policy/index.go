@@ -2,6 +2,7 @@ package policy
 
 import (
 	"maps"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -55,10 +56,10 @@ type candidate struct {
 }
 
 // match takes the lower-case halves of an action of that service.
-func (c *candidate) match(service, name string) bool {
+func (c *candidate) match(service, name string, work *int64) bool {
 	for i := range c.pats {
 		a := &c.pats[i]
-		if a.any || globMatch(a.service, service) && globMatch(a.name, name) {
+		if a.any || globMatch(a.service, service, work) && globMatch(a.name, name, work) {
 			return !c.notAction
 		}
 	}
@@ -131,7 +132,7 @@ func (x *layerIndex) walk(e *env) found {
 	list := x.candidates(service)
 	for i := range list {
 		r := &list[i]
-		if r.effect == Allow && f.grant == grantDirect || !r.match(service, name) {
+		if r.effect == Allow && f.grant == grantDirect || !r.match(service, name, &e.work) {
 			continue
 		}
 		f.add(r.rule, r.settle(e))
@@ -159,10 +160,11 @@ func (x *layerIndex) build(action string) *plan {
 	service, name := splitAction(action)
 	p := &plan{}
 	cost := 0
+	work := int64(math.MaxInt64) // the action is short and its plan is kept
 	list := x.candidates(service)
 	for i := range list {
 		r := &list[i]
-		if !r.match(service, name) {
+		if !r.match(service, name, &work) {
 			continue
 		}
 		cost += 1 + len(r.resources)

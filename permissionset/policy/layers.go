@@ -87,23 +87,30 @@ func (ls *layers) decide(r *Request) Result {
 	e := newEnv(r, &ls.opt, false)
 	var o outcome
 	ls.frame(&o, &e)
+	ls.ask(&o, &e)
+	if e.spent != nil {
+		return Result{DecidedBy: e.spent.id, Err: e.over()}
+	}
+	return o.decide()
+}
+
+func (ls *layers) ask(o *outcome, e *env) {
 	for i, l := range ls.single {
 		if l != nil {
-			o.found[i] = l.ask(&e)
+			o.found[i] = l.ask(e)
 		}
 	}
 	o.scpLevels = true
 	for _, l := range ls.scps {
-		f := l.ask(&e)
+		f := l.ask(e)
 		o.scpLevels = o.scpLevels && f.grant != grantNone
 		o.found[LayerSCPs].denied = o.found[LayerSCPs].denied || f.denied
 		o.found[LayerSCPs].grant = max(o.found[LayerSCPs].grant, f.grant)
 	}
 	for _, l := range ls.rcps {
-		f := l.ask(&e)
+		f := l.ask(e)
 		o.found[LayerRCPs].denied = o.found[LayerRCPs].denied || f.denied
 	}
-	return o.decide()
 }
 
 // frame sets what does not come from statements.
@@ -120,11 +127,19 @@ func (ls *layers) frame(o *outcome, e *env) {
 	o.mustGrant = ls.opt.mustGrant(e, ls.single[LayerResource] != nil)
 }
 
+// ask looks the request up in one layer. Once the work is used up, no layer is asked.
 func (l *layer) ask(e *env) found {
-	if l.index != nil {
-		return l.index.ask(e)
+	var f found
+	switch {
+	case e.spent != nil:
+		return f
+	case l.index != nil:
+		f = l.index.ask(e)
+	default:
+		f = l.walk(e)
 	}
-	return l.walk(e)
+	e.close(l)
+	return f
 }
 
 // walk looks at every statement.
@@ -132,7 +147,7 @@ func (l *layer) walk(e *env) found {
 	var f found
 	service, name := splitAction(e.req.Action)
 	for _, r := range l.rules {
-		if r.effect == Allow && f.grant == grantDirect || !r.matchAction(service, name) {
+		if r.effect == Allow && f.grant == grantDirect || !r.matchAction(service, name, &e.work) {
 			continue
 		}
 		f.add(r.rule, r.settle(e))

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"cmp"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +19,9 @@ type Finding struct {
 type LintOptions struct {
 	// Observed are actions that were used. When it is not empty, allowed actions that match none are reported as unused_since.
 	Observed []string
+	// MaxWork bounds the steps of comparing patterns with each other: about one for each character. 0 means 2^26. A policy
+	// that needs more gets the finding not_compared at its end.
+	MaxWork int64
 }
 
 // EscalationActions returns the actions that let a principal widen its own permissions when they are allowed on every
@@ -46,7 +51,7 @@ func singleValued() []string {
 
 // Lint reports findings in the order of the statements.
 func Lint(d *Document, opt LintOptions) []Finding {
-	l := &linter{doc: d, opt: opt}
+	l := &linter{doc: d, opt: opt, work: cmp.Or(max(opt.MaxWork, 0), 1<<26)}
 	for i := range d.stmts {
 		l.path = "/Statement/" + strconv.Itoa(i)
 		l.forms(&d.stmts[i])
@@ -60,12 +65,17 @@ func Lint(d *Document, opt LintOptions) []Finding {
 			l.out = append(l.out, Finding{w.Path, string(w.Code), w.Message})
 		}
 	}
+	if l.work < 0 {
+		l.path = ""
+		l.add("", "not_compared", "the policy is so large that not all of it was compared with the rest")
+	}
 	return l.out
 }
 
 type linter struct {
 	doc  *Document
 	opt  LintOptions
+	work int64 // what is left for comparing patterns with each other
 	path string
 	out  []Finding
 }
@@ -98,7 +108,8 @@ func (l *linter) powers(r *rule, st *Statement) {
 	every := slices.Contains(st.Resource, "*") || st.NotResource != nil
 	allows := func(action string) bool {
 		service, name := splitAction(action)
-		return r.matchAction(service, name)
+		work := int64(math.MaxInt64) // a few short names of our own
+		return r.matchAction(service, name, &work)
 	}
 	if every && slices.Contains(st.Action, "*") && len(st.Condition) == 0 {
 		l.add("", "star_admin", "allows everything")
@@ -162,18 +173,21 @@ const maxCompared = 500
 func (l *linter) redundant(i int) {
 	st := &l.doc.stmts[i]
 	for a, x := range st.Action {
+		if l.work < 0 {
+			return
+		}
 		for b, y := range st.Action {
-			if a != b && coversAction(y, x) && (a > b || !coversAction(x, y)) {
+			if a != b && l.coversAction(y, x) && (a > b || !l.coversAction(x, y)) {
 				l.add("/Action/"+strconv.Itoa(a), "redundant_action", x+" is covered by "+y)
 				break
 			}
 		}
-		if len(l.opt.Observed) > 0 && st.Effect == Allow && !slices.ContainsFunc(l.opt.Observed, func(o string) bool { return coversAction(x, o) }) {
+		if len(l.opt.Observed) > 0 && st.Effect == Allow && !slices.ContainsFunc(l.opt.Observed, func(o string) bool { return l.coversAction(x, o) }) && l.work >= 0 {
 			l.add("/Action/"+strconv.Itoa(a), "unused_since", x+" was not used")
 		}
 	}
 	for k := max(0, i-maxCompared); k < i; k++ {
-		if covers(&l.doc.stmts[k], st) {
+		if l.covers(&l.doc.stmts[k], st) {
 			l.add("", "unreachable_statement", "statement "+strconv.Itoa(k)+" covers it")
 			return
 		}
@@ -181,7 +195,7 @@ func (l *linter) redundant(i int) {
 }
 
 // covers reports whether an earlier statement matches whatever a later one of the same effect does. It may miss cases.
-func covers(a, b *Statement) bool {
+func (l *linter) covers(a, b *Statement) bool {
 	if a.Effect != b.Effect || len(a.Condition) > 0 || a.Action == nil || b.Action == nil || (a.Resource == nil) != (b.Resource == nil) || b.NotResource != nil || a.NotResource != nil {
 		return false
 	}
@@ -191,20 +205,34 @@ func covers(a, b *Statement) bool {
 	every := func(of, by []string, f func(p, q string) bool) bool {
 		return !slices.ContainsFunc(of, func(q string) bool { return !slices.ContainsFunc(by, func(p string) bool { return f(p, q) }) })
 	}
-	return every(b.Action, a.Action, coversAction) && every(b.Resource, a.Resource, coversResource)
+	return every(b.Action, a.Action, l.coversAction) && every(b.Resource, a.Resource, l.coversResource)
 }
 
-func coversAction(p, q string) bool {
+// compares takes the work of looking at two patterns; when there is none left, no pattern is said to cover another.
+func (l *linter) compares(p, q string) bool {
+	if l.work >= 0 {
+		l.work -= int64(len(p) + len(q))
+	}
+	return l.work >= 0
+}
+
+func (l *linter) coversAction(p, q string) bool {
+	if !l.compares(p, q) {
+		return false
+	}
 	p, q = strings.ToLower(p), strings.ToLower(q)
 	if p == "*" || p == q {
 		return true
 	}
 	ps, pn, ok1 := strings.Cut(p, ":")
 	qs, qn, ok2 := strings.Cut(q, ":")
-	return ok1 && ok2 && coversText(ps, qs) && coversText(pn, qn)
+	return ok1 && ok2 && l.coversText(ps, qs) && l.coversText(pn, qn)
 }
 
-func coversResource(p, q string) bool {
+func (l *linter) coversResource(p, q string) bool {
+	if !l.compares(p, q) {
+		return false
+	}
 	if p == "*" || p == q {
 		return true
 	}
@@ -213,7 +241,7 @@ func coversResource(p, q string) bool {
 		return false
 	}
 	for i := range a {
-		if !coversText(a[i], b[i]) {
+		if !l.coversText(a[i], b[i]) {
 			return false
 		}
 	}
@@ -222,6 +250,6 @@ func coversResource(p, q string) bool {
 
 // coversText reports whether pattern p matches all that pattern q matches: it does when p, having no question mark,
 // matches the text of q itself.
-func coversText(p, q string) bool {
-	return p == q || !strings.Contains(p, "?") && globMatch(encodeGlob(p), q)
+func (l *linter) coversText(p, q string) bool {
+	return p == q || !strings.Contains(p, "?") && globMatch(encodeGlob(p), q, &l.work)
 }

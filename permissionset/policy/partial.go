@@ -1,8 +1,8 @@
 package policy
 
 import (
+	"cmp"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -24,6 +24,9 @@ type PartialResult struct {
 	MissingContext []string              `json:"missingContext"` // the unknown keys, as written in the policies
 	// Truncated says that the lists were too long and end early; the decision is then [Conditional].
 	Truncated bool `json:"truncated,omitempty"`
+	// Err is nil, or a [*LimitError] when Options.MaxWork did not suffice: then nothing was found out, the lists are empty
+	// and the decision is [Conditional] and Truncated, since neither answer may be given.
+	Err error `json:"-"`
 }
 
 // Partial decides a request of which not all keys are known.
@@ -31,8 +34,12 @@ func Partial(p Policies, r Request, opt Options) PartialResult {
 	return newLayers(p, opt).partial(&r)
 }
 
-// maxClauses bounds the disjunctive form: a product of layers can grow fast.
-const maxClauses = 512
+// The disjunctive form is bounded: a product of layers can grow fast.
+const (
+	maxClauses = 512
+	maxAtoms   = 1024    // conditions in one clause
+	maxSubset  = 1 << 27 // steps of comparing clauses with each other
+)
 
 // clause is a set of conditions that must all hold: sorted atom numbers.
 type clause []int
@@ -48,6 +55,7 @@ type residuals struct {
 	atoms     []ResidualCondition
 	missing   [][]string // the unknown keys of each atom
 	truncated bool
+	steps     int // of comparing clauses
 }
 
 func (rs *residuals) atom(c ResidualCondition, missing []string) int {
@@ -71,18 +79,21 @@ func (rs *residuals) or(a, b dnf) dnf {
 }
 
 func (rs *residuals) addClause(d dnf, c clause) dnf {
-	if len(d) >= maxClauses && len(c) > 0 {
+	if len(c) > 0 && (rs.full(d) || len(c) > maxAtoms) {
 		rs.truncated = true
 		return d
 	}
 	for _, have := range d {
-		if subset(have, c) {
+		if rs.subset(have, c) {
 			return d
 		}
 	}
-	d = slices.DeleteFunc(d, func(have clause) bool { return subset(c, have) })
+	d = slices.DeleteFunc(d, func(have clause) bool { return rs.subset(c, have) })
 	return append(d, c)
 }
+
+// full reports whether d takes no further clause.
+func (rs *residuals) full(d dnf) bool { return len(d) >= maxClauses || rs.steps > maxSubset }
 
 func (rs *residuals) and(a, b dnf) dnf {
 	switch {
@@ -94,6 +105,10 @@ func (rs *residuals) and(a, b dnf) dnf {
 	var out dnf
 	for _, x := range a {
 		for _, y := range b {
+			if rs.full(out) {
+				rs.truncated = true
+				return out
+			}
 			c := slices.Concat(x, y)
 			slices.Sort(c)
 			out = rs.addClause(out, slices.Compact(c))
@@ -102,8 +117,12 @@ func (rs *residuals) and(a, b dnf) dnf {
 	return out
 }
 
-func subset(a, b clause) bool {
+func (rs *residuals) subset(a, b clause) bool {
+	if len(a) > len(b) {
+		return false
+	}
 	for _, x := range a {
+		rs.steps++
 		if _, ok := slices.BinarySearch(b, x); !ok {
 			return false
 		}
@@ -119,12 +138,13 @@ type partialLayer struct {
 
 func (rs *residuals) layer(l *layer, e *env) partialLayer {
 	var out partialLayer
-	if l == nil {
+	if l == nil || e.spent != nil {
 		return out
 	}
+	defer e.close(l)
 	service, name := splitAction(e.req.Action)
 	for _, r := range l.rules {
-		if !r.matchAction(service, name) {
+		if !r.matchAction(service, name, &e.work) {
 			continue
 		}
 		g := r.matchPrincipal(e)
@@ -228,6 +248,12 @@ func (ls *layers) partial(r *Request) PartialResult {
 	for _, l := range ls.rcps {
 		deny = rs.or(deny, rs.layer(l, &e).deny)
 	}
+	if err := e.over(); err != nil {
+		return PartialResult{
+			Decision: Conditional, AllowIf: [][]ResidualCondition{}, UnlessDeny: [][]ResidualCondition{}, MissingContext: []string{},
+			Truncated: true, Err: err,
+		}
+	}
 	if deny.isTrue() {
 		return PartialResult{Decision: ExplicitDeny, AllowIf: [][]ResidualCondition{}, UnlessDeny: [][]ResidualCondition{}, MissingContext: []string{}}
 	}
@@ -271,6 +297,7 @@ func (rs *residuals) result(allow, deny dnf) PartialResult {
 	missing := map[string]string{}
 	list := func(d dnf) [][]ResidualCondition {
 		cl := make([][]ResidualCondition, 0, len(d))
+		slices.SortStableFunc(d, rs.compare)
 		for _, c := range d {
 			conds := make([]ResidualCondition, 0, len(c))
 			for _, n := range c {
@@ -281,7 +308,6 @@ func (rs *residuals) result(allow, deny dnf) PartialResult {
 			}
 			cl = append(cl, conds)
 		}
-		slices.SortStableFunc(cl, func(a, b []ResidualCondition) int { return strings.Compare(clauseText(a), clauseText(b)) })
 		return cl
 	}
 	out.AllowIf, out.UnlessDeny = list(allow), list(deny)
@@ -292,11 +318,19 @@ func (rs *residuals) result(allow, deny dnf) PartialResult {
 	return out
 }
 
-func clauseText(cs []ResidualCondition) string {
-	var b strings.Builder
-	b.WriteString(strconv.Itoa(1_000_000 + len(cs)))
-	for _, c := range cs {
-		b.WriteString("\x00" + c.Operator + "\x00" + c.Key + "\x00" + strings.Join(c.Values, "\x01"))
+// compare orders clauses: shorter ones first, then by what their conditions say.
+func (rs *residuals) compare(a, b clause) int {
+	if c := cmp.Compare(len(a), len(b)); c != 0 {
+		return c
 	}
-	return b.String()
+	for i := range a {
+		if a[i] == b[i] {
+			continue
+		}
+		x, y := &rs.atoms[a[i]], &rs.atoms[b[i]]
+		if c := cmp.Or(cmp.Compare(x.Operator, y.Operator), cmp.Compare(x.Key, y.Key), slices.Compare(x.Values, y.Values)); c != 0 {
+			return c
+		}
+	}
+	return 0
 }

@@ -151,8 +151,15 @@ func splitARN(s string, out *[6]string) int {
 
 // expand fills the variables in. The result is yes, no (a variable has no single value) or unknown (partial mode).
 func (p *pattern) expand(e *env) (string, tri) {
+	if e.work < 0 {
+		return "", no
+	}
 	var b strings.Builder
 	for i := range p.parts {
+		if b.Len() > maxExpanded {
+			e.work = -1
+			return "", no
+		}
 		pt := &p.parts[i]
 		if pt.key == "" {
 			b.WriteString(pt.lit)
@@ -170,8 +177,12 @@ func (p *pattern) expand(e *env) (string, tri) {
 			b.WriteString(vals[0])
 		}
 	}
+	e.work -= int64(b.Len())
 	return b.String(), yes
 }
+
+// maxExpanded bounds a pattern with its variables filled in: a thousand variables fit into one.
+const maxExpanded = 1 << 20
 
 // matchText compares a condition value: with wildcards, or byte for byte.
 func (p *pattern) matchText(e *env, s string, op operator) tri {
@@ -184,17 +195,18 @@ func (p *pattern) matchText(e *env, s string, op operator) tri {
 	}
 	switch op.base {
 	case opStringLike:
-		return of(globMatch(enc, s))
+		return of(globMatch(enc, s, &e.work))
 	case opStringEqualsIgnoreCase:
 		return of(strings.EqualFold(enc, s))
 	case opArn:
 		var val, pat [6]string
 		n := splitARN(s, &val)
+		e.work -= 8 + int64(len(s))/16
 		if p.parts == nil {
-			return of(matchSegments(&p.arn, p.segs, &val, n, e.opt.ShortARN))
+			return of(e.matchSegments(&p.arn, p.segs, &val, n))
 		}
 		k := p.splitExpanded(e, enc, &pat)
-		return of(matchSegments(&pat, k, &val, n, e.opt.ShortARN))
+		return of(e.matchSegments(&pat, k, &val, n))
 	default:
 		return of(enc == s)
 	}
@@ -244,12 +256,12 @@ func (p *pattern) literalColons() int {
 }
 
 // matchSegments compares two ARNs segment by segment; a wildcard does not reach over the first five colons.
-func matchSegments(pat *[6]string, n int, val *[6]string, m int, short ShortARN) bool {
-	if m != 6 || n != 6 && short != ShortARNExpand {
+func (e *env) matchSegments(pat *[6]string, n int, val *[6]string, m int) bool {
+	if m != 6 || n != 6 && e.opt.ShortARN != ShortARNExpand {
 		return false
 	}
 	for i := range n {
-		if !globMatch(pat[i], val[i]) {
+		if !globMatch(pat[i], val[i], &e.work) {
 			return false
 		}
 	}
@@ -271,7 +283,7 @@ func (p *pattern) matchResource(e *env) tri {
 			}
 			return of(p.matchTail(e))
 		}
-		return of(matchSegments(&p.arn, p.segs, &e.arn, e.segs, e.opt.ShortARN))
+		return of(e.matchSegments(&p.arn, p.segs, &e.arn, e.segs))
 	}
 	enc, ok := p.expand(e)
 	if ok != yes {
@@ -279,7 +291,7 @@ func (p *pattern) matchResource(e *env) tri {
 	}
 	var pat [6]string
 	k := p.splitExpanded(e, enc, &pat)
-	return of(matchSegments(&pat, k, &e.arn, e.segs, e.opt.ShortARN))
+	return of(e.matchSegments(&pat, k, &e.arn, e.segs))
 }
 
 // matchTail goes on behind the literal beginning, which the caller has compared.
@@ -291,6 +303,6 @@ func (p *pattern) matchTail(e *env) bool {
 	case tailNone:
 		return rest == ""
 	default:
-		return globMatch(p.enc[len(p.prefix):], rest)
+		return globMatch(p.enc[len(p.prefix):], rest, &e.work)
 	}
 }

@@ -68,6 +68,7 @@ func (id *identity) hasPolicies() bool { return id.kind == identityAWS && id.acc
 // principalSet is a compiled Principal or NotPrincipal element.
 type principalSet struct {
 	any     bool
+	names   int64 // how many there are of all kinds
 	aws     []awsName
 	other   []string // Service and Federated names of the request that is not an ARN of AWS
 	service []string
@@ -106,6 +107,7 @@ func compilePrincipals(p *Principals) *principalSet {
 		}
 		out.aws = append(out.aws, n)
 	}
+	out.names = int64(len(p.AWS) + len(p.Federated) + len(p.Service) + len(p.CanonicalUser))
 	return out
 }
 

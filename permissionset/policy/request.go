@@ -112,11 +112,13 @@ type env struct {
 	arn         [6]string
 	segs        int
 	anyResource bool
-	partial     bool // absent keys are unknown
+	partial     bool   // absent keys are unknown
+	work        int64  // what is left of Options.MaxWork; negative: used up, and no answer counts
+	spent       *layer // in which it was used up
 }
 
 func newEnv(r *Request, opt *Options, partial bool) env {
-	e := env{req: r, ctx: r.Context, opt: opt, partial: partial, anyResource: r.Resource == "*"}
+	e := env{req: r, ctx: r.Context, opt: opt, partial: partial, anyResource: r.Resource == "*", work: opt.maxWork()}
 	if !e.anyResource {
 		e.segs = splitARN(r.Resource, &e.arn)
 	}

@@ -68,11 +68,11 @@ func compileAction(s string) actionPattern {
 }
 
 // matchAction takes the lower-case halves of the action.
-func (r *rule) matchAction(service, name string) bool {
+func (r *rule) matchAction(service, name string, work *int64) bool {
 	hit := false
 	for i := range r.actions {
 		a := &r.actions[i]
-		if a.any || globMatch(a.service, service) && globMatch(a.name, name) {
+		if a.any || globMatch(a.service, service, work) && globMatch(a.name, name, work) {
 			hit = true
 			break
 		}
@@ -90,9 +90,11 @@ func splitAction(action string) (service, name string) {
 }
 
 func (r *rule) matchPrincipal(e *env) grant {
-	switch {
-	case r.principals == nil:
+	if r.principals == nil {
 		return grantDirect
+	}
+	e.work -= r.principals.names
+	switch {
 	case r.notPrincipal:
 		if r.principals.lists(&e.who, e.opt) {
 			return grantNone
@@ -121,6 +123,7 @@ func (r *rule) matchResource(e *env) tri {
 }
 
 func (r *rule) matchConds(e *env) tri {
+	e.work -= int64(len(r.conds))
 	out := yes
 	for i := range r.conds {
 		out = and(out, r.conds[i].eval(e))
@@ -144,12 +147,17 @@ type cond struct {
 	nets   []netip.Prefix
 	bins   []string
 	bools  []bool
+	weight int64 // work of comparing all values with a short one
 }
 
 func compileCond(c Condition, vars bool) cond {
 	op, _, _ := parseOperator(c.Operator)
 	out := cond{op: op, name: c.Operator, key: strings.ToLower(c.Key), asked: c.Key, values: c.Values}
 	for _, v := range c.Values {
+		out.weight += 1 + int64(len(v))/16
+		if op.base == opStringEqualsIgnoreCase {
+			out.weight += 4
+		}
 		switch op.base {
 		case opNumericEquals, opNumericLess, opNumericLessEquals, opNumericGreater, opNumericGreaterEquals:
 			if d, ok := parseDecimal(v); ok {
@@ -180,6 +188,9 @@ func compileCond(c Condition, vars bool) cond {
 
 // eval applies the rules of the IAM user guide for absent keys, sets and negation.
 func (c *cond) eval(e *env) tri {
+	if e.work < 0 {
+		return no // nobody will ask what it was
+	}
 	vals, present := e.ctx.lookup(c.key)
 	if !present && e.partial {
 		return unknown
@@ -241,6 +252,13 @@ func (c *cond) one(e *env, v string) tri {
 
 // hit reports whether a request value matches any value of the policy, without the negation.
 func (c *cond) hit(e *env, v string) tri { //nolint:cyclop // one case for each family
+	if e.work < 0 {
+		return no
+	}
+	e.work -= c.weight + 1
+	if len(c.pats) == 0 {
+		e.work -= int64(len(v)) // to read it
+	}
 	switch c.op.base {
 	case opNumericEquals, opNumericLess, opNumericLessEquals, opNumericGreater, opNumericGreaterEquals:
 		return of(c.hitNumber(v))
