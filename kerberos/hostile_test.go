@@ -51,6 +51,7 @@ var hostile = map[kerberostest.Fault]string{
 	// the KDC's own sums cannot be checked without its key, and a ticket without a PAC still authenticates by default
 	kerberostest.FaultPACKDCSum: "accepted", kerberostest.FaultPACFullSum: "accepted", kerberostest.FaultPACTicketSum: "accepted",
 	kerberostest.FaultPACUPN: "accepted", kerberostest.FaultPACNoLogonInfo: "accepted", kerberostest.FaultNoPAC: "accepted", kerberostest.FaultNoTicketChecksum: "accepted",
+	kerberostest.FaultPACNoUPN: "accepted", kerberostest.FaultReplyTag: "kdc_not_trusted",
 	kerberostest.FaultNoUDP: "accepted",
 }
 
@@ -161,6 +162,11 @@ func TestPACPolicies(t *testing.T) {
 	for fault, policy := range map[kerberostest.Fault]kerberos.PACPolicy{
 		kerberostest.FaultNoPAC: {Require: true}, kerberostest.FaultPACNoLogonInfo: {RequireLogonInfo: true}, kerberostest.FaultNoTicketChecksum: {RequireTicketChecksum: true},
 	} {
+		if fault != kerberostest.FaultNoPAC { // what a PAC must have is not there when there is none
+			k.SetFaults(kerberostest.FaultNoPAC)
+			_, err := authenticator(t, k, func(c *kerberos.AuthenticatorConfig) { c.PAC = policy }).Password(t.Context(), "alice", []byte(alicePW))
+			require.Equal(t, "kdc_not_trusted", reason(err), fault)
+		}
 		k.SetFaults(fault)
 		_, err := authenticator(t, k, func(c *kerberos.AuthenticatorConfig) { c.PAC = policy }).Password(t.Context(), "alice", []byte(alicePW))
 		require.Equal(t, "kdc_not_trusted", reason(err), fault)
@@ -169,7 +175,7 @@ func TestPACPolicies(t *testing.T) {
 		require.NoError(t, err)
 	}
 	// an enterprise name needs somebody to confirm whom it led to
-	for _, fault := range []kerberostest.Fault{kerberostest.FaultNoPAC, kerberostest.FaultPACUPN} {
+	for _, fault := range []kerberostest.Fault{kerberostest.FaultNoPAC, kerberostest.FaultPACUPN, kerberostest.FaultPACNoUPN} {
 		k.SetFaults(fault)
 		_, err := authenticator(t, k, nil).Password(t.Context(), "alice@example.com", []byte(alicePW))
 		require.Equal(t, "kdc_not_trusted", reason(err), fault)

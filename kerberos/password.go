@@ -184,7 +184,7 @@ func (l *login) confirmName(t target, g *tgt, id *Identity) error {
 		return nil
 	}
 	name, suffix, _ := strings.Cut(l.user, "@")
-	if fold.Equal(name, id.Name) && (fold.Equal(suffix, id.DNSDomain) || fold.Equal(suffix, id.Realm)) {
+	if fold.Equal(name, id.Name) && fold.Equal(suffix, id.DNSDomain) {
 		return nil
 	}
 	return distrust("the UPN led to another account", nil)

@@ -73,6 +73,7 @@ const (
 	FaultWeakReply     Fault = "weak-reply"   // encrypted with RC4
 	FaultWeakSession   Fault = "weak-session" // an RC4 session key
 	FaultWeakTicket    Fault = "weak-ticket"  // ticket encrypted with RC4
+	FaultReplyTag      Fault = "reply-tag"    // the encrypted part of a TGS-REP has the tag of an AS-REP's
 )
 
 // Faults of service tickets.
@@ -107,6 +108,7 @@ const (
 	FaultPACRequestor      Fault = "pac-requestor"
 	FaultPACUPN            Fault = "pac-upn" // another UPN and account name
 	FaultPACUPNSID         Fault = "pac-upn-sid"
+	FaultPACNoUPN          Fault = "pac-no-upn"
 	FaultPACNoLogonInfo    Fault = "pac-no-logon-info"
 	FaultNoPAC             Fault = "no-pac"
 	FaultNoTicketChecksum  Fault = "no-ticket-checksum"

@@ -170,6 +170,7 @@ func (k *KDC) spoil(o *issue, enc *wire.KDCRepPart, rep *wire.KDCRep) {
 		{FaultServiceLoop, func() { k.spoilReferral(o, enc, rep, k.cfg.Realm) }},
 		{FaultServiceAway, func() { k.spoilReferral(o, enc, rep, "EVIL.EXAMPLE.TEST") }},
 		{FaultNoPAC, func() { o.pac = nil }},
+		{FaultReplyTag, func() { enc.Tag = wire.EncAS }},
 	} {
 		if is(f.fault) {
 			f.do()
@@ -216,6 +217,7 @@ func (k *KDC) spoilTicket(o *issue, enc *wire.KDCRepPart) {
 		{FaultPACUPNSID, func() {
 			setPAC(o, pac.TypeUPNDNSInfo, pacenc.UPNDNSInfo("x@y", "y", "x", k.cfg.DomainSID+"-500", false))
 		}},
+		{FaultPACNoUPN, func() { setPAC(o, pac.TypeUPNDNSInfo, nil) }},
 		{FaultPACNoLogonInfo, func() { setPAC(o, pac.TypeLogonInfo, nil) }},
 	} {
 		if k.has(f.fault) {
