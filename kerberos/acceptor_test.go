@@ -137,7 +137,12 @@ func takeApart(t *testing.T, k *kerberostest.KDC, token []byte) *parts {
 // serviceKey gets the key out of a keytab file.
 func serviceKey(t *testing.T, k *kerberostest.KDC, et int32) *etype.Key {
 	t.Helper()
-	raw := k.Keytab(spn).Marshal()
+	return serviceKeyOf(t, k, spn, et)
+}
+
+func serviceKeyOf(t *testing.T, k *kerberostest.KDC, name string, et int32) *etype.Key {
+	t.Helper()
+	raw := k.Keytab(name).Marshal()
 	size := etype.Size(et)
 	i := bytes.Index(raw, []byte{0, byte(et), 0, byte(size)})
 	require.Positive(t, i)
