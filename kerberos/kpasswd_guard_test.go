@@ -112,8 +112,10 @@ func TestChangePasswordReplies(t *testing.T) {
 		"a proof that is none":            {bytes: func([]byte) []byte { return kpasswdFrame([]byte("x"), []byte("y")) }, want: "AP-REP of the password change service is malformed"},
 		"cut after the proof":             {bytes: func(b []byte) []byte { return kpasswdFrame(b[6:6+int(binary.BigEndian.Uint16(b[4:]))], nil) }, want: "KRB-PRIV is malformed"},
 		"an unsigned success":             {bytes: func([]byte) []byte { return krbError(60, func(e *wire.KRBError) { e.EData = []byte{0, 0} }) }, want: "error from the password change service"},
-		"an unsigned success, framed":     {bytes: func([]byte) []byte { return kpasswdFrame(nil, krbError(60, func(e *wire.KRBError) { e.EData = []byte{0, 0} })) }, want: "error from the password change service"},
-		"an error without a code":         {bytes: func([]byte) []byte { return krbError(60, func(e *wire.KRBError) { e.EData = []byte{4} }) }, want: "error from the password change service"},
+		"an unsigned success, framed": {bytes: func([]byte) []byte {
+			return kpasswdFrame(nil, krbError(60, func(e *wire.KRBError) { e.EData = []byte{0, 0} }))
+		}, want: "error from the password change service"},
+		"an error without a code": {bytes: func([]byte) []byte { return krbError(60, func(e *wire.KRBError) { e.EData = []byte{4} }) }, want: "error from the password change service"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
