@@ -148,6 +148,9 @@ func (m *Memory) Update(ctx context.Context, tenant string, f func(Txn) error) e
 	if err := f(tx); err != nil {
 		return err
 	}
+	if tx.broken != nil {
+		return tx.broken
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -13,9 +13,17 @@ type memTxn struct {
 	memReader
 	s *memState
 	o *owner
+
+	broken error // of a record that was written in part
 }
 
 var _ Txn = (*memTxn)(nil)
+
+// fail notes that a record stands in some indexes and not in others: nothing of the transaction may be seen.
+func (t *memTxn) fail(path string) error {
+	t.broken = &ConflictError{ReasonUniqueness, path}
+	return t.broken
+}
 
 func (t *memTxn) key(k *Key) {
 	if *k == 0 {
@@ -46,7 +54,7 @@ func (t *memTxn) PutUser(_ context.Context, u *User) error {
 	} else {
 		rec.name = fold.Key(u.UserName)
 		if holder := s.userNames.get(rec.name); holder != nil && holder.Key != u.Key {
-			return &ConflictError{ReasonUniqueness, "userName"}
+			return t.fail("userName")
 		}
 		if exists && old.name != "" && old.name != rec.name {
 			s.userNames.del(t.o, old.name)
@@ -81,7 +89,7 @@ func (t *memTxn) PutGroup(_ context.Context, g *Group) error {
 	} else {
 		rec.name = fold.Key(g.DisplayName)
 		if holder := s.groupNames.get(rec.name); holder != nil && holder.Key != g.Key {
-			return &ConflictError{ReasonUniqueness, "displayName"}
+			return t.fail("displayName")
 		}
 		if exists && old.name != "" && old.name != rec.name {
 			s.groupNames.del(t.o, old.name)
@@ -100,7 +108,7 @@ func (t *memTxn) index(l *Link, exts []ExternalID, rec *memRecord) error {
 	if l.GUID != "" {
 		k := [2]string{l.Source, l.GUID}
 		if holder, taken := s.guids.get(k); taken && holder.key() != ref.Key {
-			return &ConflictError{ReasonUniqueness, "link.guid"}
+			return t.fail("link.guid")
 		}
 		s.guids.set(t.o, k, rec)
 	}
@@ -110,13 +118,13 @@ func (t *memTxn) index(l *Link, exts []ExternalID, rec *memRecord) error {
 	}
 	if l.SID != "" {
 		if holder := s.sids.get(l.SID); holder != nil && holder.key() != ref.Key {
-			return &ConflictError{ReasonUniqueness, "link.sid"}
+			return t.fail("link.sid")
 		}
 		s.sids.set(t.o, l.SID, rec)
 	}
 	for _, e := range exts {
 		if holder, taken := s.exts.get(e); taken && holder.key() != ref.Key {
-			return &ConflictError{ReasonUniqueness, "externalIds"}
+			return t.fail("externalIds")
 		}
 		s.exts.set(t.o, e, rec)
 		s.extIDs.set(t.o, extKey{e.ID, e.Issuer}, ref)

@@ -21,7 +21,8 @@ type Store interface {
 	// View calls f with a reader that sees one commit.
 	View(ctx context.Context, tenant string, f func(Reader) error) error
 	// Update calls f in a transaction that excludes other writers of the tenant, and commits if f returns nil.
-	// f may be called more than once: it must not change anything outside.
+	// f may be called more than once: it must not change anything outside. A record that was refused may be written
+	// in part: the transaction then fails with that error even if f ignores it.
 	Update(ctx context.Context, tenant string, f func(Txn) error) error
 
 	// Events returns up to limit events after a sequence number, in order and without gaps; events of one

@@ -3,7 +3,6 @@ package csvimport
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/adfedkit/adfedkit/identitystore"
@@ -94,66 +93,74 @@ func (im *Import) write(ctx context.Context, tx *identitystore.Tx) error {
 	if err := im.writeGroups(ctx, tx); err != nil {
 		return err
 	}
-	for _, row := range im.group {
-		if err := row.write(ctx, tx); err != nil {
-			return fmt.Errorf("csvimport: row %d: %w", row.line.row, err)
-		}
+	if err := im.writeGroupRows(ctx, tx); err != nil {
+		return err
 	}
-	for _, row := range im.users {
-		if err := row.write(ctx, tx); err != nil {
-			return fmt.Errorf("csvimport: row %d: %w", row.line.row, err)
-		}
+	if err := im.writeUsers(ctx, tx); err != nil {
+		return err
 	}
 	for _, row := range im.users {
 		if err := row.writeManager(ctx, tx); err != nil {
 			return fmt.Errorf("csvimport: row %d: manager: %w", row.line.row, err)
 		}
 	}
-	for _, e := range im.edges {
-		if err := e.write(ctx, tx); err != nil {
-			return fmt.Errorf("csvimport: membership: %w", err)
-		}
-	}
-	return nil
+	return im.writeEdges(ctx, tx)
 }
 
 // writeGroups makes the groups that users' rows name.
 func (im *Import) writeGroups(ctx context.Context, tx *identitystore.Tx) error {
+	var list []*identitystore.Group
 	for _, o := range im.Plan.Objects {
 		if o.Kind == identitystore.PlanGroup && o.Op == identitystore.PlanCreate && im.table.kind == Users {
-			g := &identitystore.Group{DisplayName: o.Name, Link: identitystore.Link{Source: im.table.options.Source, Origin: identitystore.OriginCSV}}
-			if _, err := tx.CreateGroup(ctx, g); err != nil {
-				return fmt.Errorf("csvimport: group: %w", err)
-			}
+			list = append(list, &identitystore.Group{DisplayName: o.Name, Link: identitystore.Link{Source: im.table.options.Source, Origin: identitystore.OriginCSV}})
 		}
+	}
+	if _, err := tx.CreateGroups(ctx, list); err != nil {
+		return fmt.Errorf("csvimport: groups: %w", err)
 	}
 	return nil
 }
 
-func (row *groupRow) write(ctx context.Context, tx *identitystore.Tx) error {
-	var err error
-	switch {
-	case row.old == nil:
-		_, err = tx.CreateGroup(ctx, row.want)
-	case len(row.fields) > 0:
-		_, err = tx.UpdateGroup(ctx, row.want)
+func (im *Import) writeGroupRows(ctx context.Context, tx *identitystore.Tx) error {
+	var list []*identitystore.Group
+	for _, row := range im.group {
+		switch {
+		case row.old == nil:
+			list = append(list, row.want)
+		case len(row.fields) > 0:
+			if _, err := tx.UpdateGroup(ctx, row.want); err != nil {
+				return fmt.Errorf("csvimport: row %d: %w", row.line.row, err)
+			}
+		}
 	}
-	return err
+	if _, err := tx.CreateGroups(ctx, list); err != nil {
+		return fmt.Errorf("csvimport: groups: %w", err)
+	}
+	return nil
 }
 
-func (row *userRow) write(ctx context.Context, tx *identitystore.Tx) error {
-	if row.old != nil {
-		if len(row.fields) == 0 {
-			return nil
+// writeUsers changes stored users and then makes the new ones.
+func (im *Import) writeUsers(ctx context.Context, tx *identitystore.Tx) error {
+	var rows []*userRow
+	var list []*identitystore.User
+	for _, row := range im.users {
+		switch {
+		case row.old == nil:
+			rows, list = append(rows, row), append(list, row.want)
+		case len(row.fields) > 0:
+			if _, err := tx.UpdateUser(ctx, row.want); err != nil {
+				return fmt.Errorf("csvimport: row %d: %w", row.line.row, err)
+			}
 		}
-		_, err := tx.UpdateUser(ctx, row.want)
-		return err
 	}
-	u, err := tx.CreateUser(ctx, row.want)
-	if err == nil {
-		row.want = u
+	made, err := tx.CreateUsers(ctx, list)
+	if err != nil {
+		return fmt.Errorf("csvimport: users: %w", err)
 	}
-	return err
+	for i, row := range rows {
+		row.want = made[i]
+	}
+	return nil
 }
 
 // writeManager sets the manager's id, once everybody has one.
@@ -181,21 +188,44 @@ func (row *userRow) writeManager(ctx context.Context, tx *identitystore.Tx) erro
 	return err
 }
 
-func (e edgeChange) write(ctx context.Context, tx *identitystore.Tx) error {
-	g, err := tx.GroupByName(ctx, e.group)
-	if err != nil {
-		return err
+// writeEdges writes all memberships at once.
+func (im *Import) writeEdges(ctx context.Context, tx *identitystore.Tx) error {
+	groups, users := map[string]identitystore.Key{}, map[string]identitystore.Key{}
+	for _, row := range im.users {
+		users[row.key] = row.want.Key
 	}
-	u, err := tx.UserByName(ctx, e.user)
-	if errors.Is(err, identitystore.ErrNotFound) && !e.add {
-		return nil
+	var add, remove []identitystore.Edge
+	for _, e := range im.edges {
+		g, known := groups[e.group]
+		if !known {
+			found, err := tx.GroupByName(ctx, e.group)
+			if err != nil {
+				return fmt.Errorf("csvimport: membership: %w", err)
+			}
+			g = found.Key
+			groups[e.group] = g
+		}
+		u, known := users[e.user]
+		if !known {
+			found, err := tx.UserByName(ctx, e.user)
+			if err != nil {
+				return fmt.Errorf("csvimport: membership: %w", err)
+			}
+			u = found.Key
+			users[e.user] = u
+		}
+		edge := identitystore.Edge{Parent: g, Child: u, Via: identitystore.ViaCSV, ChildKind: identitystore.KindUser}
+		if e.add {
+			add = append(add, edge)
+		} else {
+			remove = append(remove, edge)
+		}
 	}
-	if err != nil {
-		return err
+	if err := tx.Unlink(ctx, remove...); err != nil {
+		return fmt.Errorf("csvimport: memberships: %w", err)
 	}
-	edge := identitystore.Edge{Parent: g.Key, Child: u.Key, Via: identitystore.ViaCSV, ChildKind: identitystore.KindUser}
-	if e.add {
-		return tx.Link(ctx, edge)
+	if err := tx.Link(ctx, add...); err != nil {
+		return fmt.Errorf("csvimport: memberships: %w", err)
 	}
-	return tx.Unlink(ctx, edge)
+	return nil
 }

@@ -32,6 +32,7 @@ type userRow struct {
 	want    *identitystore.User
 	old     *identitystore.User // nil: new
 	fields  []identitystore.FieldChange
+	named   bool     // the row says something of groups
 	groups  []string // names
 	manager string   // folded name; "" is none
 }
@@ -64,6 +65,7 @@ type builder struct {
 	limits identitystore.Limits
 	names  map[string]*identitystore.Group // groups by folded name; nil: none
 	made   map[string]string               // groups to create, folded name to name
+	byKey  map[identitystore.Key]string    // folded names of groups
 }
 
 // Prepare checks every row against the store and returns the plan with all errors. Nothing is written. The plan of a
@@ -80,7 +82,7 @@ func Prepare(ctx context.Context, svc *identitystore.Service, t *Table) (*Import
 
 func prepare(ctx context.Context, r identitystore.Reader, svc *identitystore.Service, t *Table) (*Import, error) {
 	im := &Import{table: t, bad: map[int]bool{}, noted: map[cell]bool{}, Plan: &identitystore.Plan{Tenant: svc.Tenant(), Source: t.options.Source}}
-	b := &builder{Import: im, ctx: ctx, r: r, limits: svc.Limits(), names: map[string]*identitystore.Group{}, made: map[string]string{}}
+	b := &builder{Import: im, ctx: ctx, r: r, limits: svc.Limits(), names: map[string]*identitystore.Group{}, made: map[string]string{}, byKey: map[identitystore.Key]string{}}
 	counts, err := r.Counts(ctx)
 	if err != nil {
 		return nil, err
@@ -237,7 +239,7 @@ func (b *builder) groupsFile() error {
 		return nil
 	}
 	seen := map[string]bool{}
-	for _, l := range b.table.lines() {
+	for l := range b.table.lines() {
 		if !b.requireCells(l) {
 			continue
 		}
@@ -401,8 +403,8 @@ func (b *builder) lostMembers(g *identitystore.Group) error {
 
 // membershipsFile plans direct memberships.
 func (b *builder) membershipsFile() error {
-	wanted := map[edgeChange]bool{}
-	for _, l := range b.table.lines() {
+	wanted, users := map[edgeChange]bool{}, map[string]*member{}
+	for l := range b.table.lines() {
 		if !b.requireCells(l) {
 			continue
 		}
@@ -410,8 +412,8 @@ func (b *builder) membershipsFile() error {
 		if err != nil {
 			return err
 		}
-		u, err := b.r.UserByName(b.ctx, identitystore.FoldName(l.cells[colUserName]))
-		if err != nil && !errors.Is(err, identitystore.ErrNotFound) {
+		u, err := b.findMember(users, identitystore.FoldName(l.cells[colUserName]))
+		if err != nil {
 			return err
 		}
 		switch {
@@ -420,24 +422,20 @@ func (b *builder) membershipsFile() error {
 		case owned(&g.Link):
 			b.fail(l, colGroup, CodeOwned, "belongs to a directory")
 		}
-		if err != nil {
+		if u == nil {
 			b.fail(l, colUserName, CodeUnknownUser, "does not exist")
 		}
 		if b.bad[l.row] {
 			continue
 		}
-		e := edgeChange{true, identitystore.FoldName(g.DisplayName), identitystore.FoldName(u.UserName)}
+		e := edgeChange{true, identitystore.FoldName(g.DisplayName), u.name}
 		if wanted[e] {
 			b.fail(l, colUserName, CodeDuplicate, "stands in an earlier row")
 			continue
 		}
 		wanted[e] = true
-		vias, err := b.directVias(g.Key, u.Key)
-		if err != nil {
-			return err
-		}
 		switch {
-		case len(vias) == 0:
+		case !u.groups[g.Key]:
 			b.planEdge(e)
 		case b.table.options.Mode == Create:
 			b.fail(l, colUserName, CodeExists, "is a member already")
@@ -449,21 +447,41 @@ func (b *builder) membershipsFile() error {
 	return b.goneEdges(wanted)
 }
 
+// member is a user of a memberships file, with the groups that it stands in directly.
+type member struct {
+	name   string
+	groups map[identitystore.Key]bool
+}
+
+// findMember returns a user by folded name, read once; nil when there is none.
+func (b *builder) findMember(known map[string]*member, name string) (*member, error) {
+	if m, again := known[name]; again {
+		return m, nil
+	}
+	u, err := b.r.UserByName(b.ctx, name)
+	if errors.Is(err, identitystore.ErrNotFound) {
+		known[name] = nil
+		return nil, nil //nolint:nilnil // there is no such user
+	}
+	if err != nil {
+		return nil, err
+	}
+	edges, err := b.r.ParentEdges(b.ctx, []identitystore.Key{u.Key})
+	if err != nil {
+		return nil, err
+	}
+	m := &member{name: name, groups: make(map[identitystore.Key]bool, len(edges))}
+	for _, e := range edges {
+		m.groups[e.Parent] = true
+	}
+	known[name] = m
+	return m, nil
+}
+
 // mirrors reports whether what the file does not have is to be removed. A row that could not be read may name anybody:
 // then nothing is.
 func (b *builder) mirrors() bool {
 	return b.table.options.Mode == Mirror && len(b.table.errors) == 0
-}
-
-func (b *builder) directVias(group, user identitystore.Key) ([]identitystore.Via, error) {
-	edges, err := b.r.ParentEdges(b.ctx, []identitystore.Key{user})
-	var out []identitystore.Via
-	for _, e := range edges {
-		if e.Parent == group {
-			out = append(out, e.Via)
-		}
-	}
-	return out, err
 }
 
 func (b *builder) planEdge(e edgeChange) {
@@ -482,10 +500,27 @@ func (b *builder) goneEdges(wanted map[edgeChange]bool) error {
 		if err != nil {
 			return err
 		}
+		keys, names := make([]identitystore.Key, 0, len(users)), make(map[identitystore.Key]string, len(users))
 		for _, u := range users {
 			after = u.ID
-			if err := b.goneEdgesOf(u, wanted); err != nil {
+			keys, names[u.Key] = append(keys, u.Key), identitystore.FoldName(u.UserName)
+		}
+		edges, err := b.r.ParentEdges(b.ctx, keys)
+		if err != nil {
+			return err
+		}
+		for _, e := range edges {
+			if e.Via != identitystore.ViaCSV {
+				continue
+			}
+			group, err := b.groupName(e.Parent)
+			if err != nil {
 				return err
+			}
+			c := edgeChange{true, group, names[e.Child]}
+			if !wanted[c] {
+				c.add = false
+				b.planEdge(c)
 			}
 		}
 		if len(users) < listPage {
@@ -494,28 +529,19 @@ func (b *builder) goneEdges(wanted map[edgeChange]bool) error {
 	}
 }
 
-func (b *builder) goneEdgesOf(u *identitystore.User, wanted map[edgeChange]bool) error {
-	edges, err := b.r.ParentEdges(b.ctx, []identitystore.Key{u.Key})
+// groupName returns the folded name of a group that an edge leads to, read once.
+func (b *builder) groupName(key identitystore.Key) (string, error) {
+	if name, known := b.byKey[key]; known {
+		return name, nil
+	}
+	groups, err := b.r.Groups(b.ctx, []identitystore.Key{key})
 	if err != nil {
-		return err
+		return "", err
 	}
-	for _, e := range edges {
-		if e.Via != identitystore.ViaCSV {
-			continue
-		}
-		groups, err := b.r.Groups(b.ctx, []identitystore.Key{e.Parent})
-		if err != nil {
-			return err
-		}
-		for _, g := range groups {
-			c := edgeChange{true, identitystore.FoldName(g.DisplayName), identitystore.FoldName(u.UserName)}
-			if !wanted[c] {
-				c.add = false
-				b.planEdge(c)
-			}
-		}
+	for _, g := range groups {
+		b.byKey[key] = identitystore.FoldName(g.DisplayName)
 	}
-	return nil
+	return b.byKey[key], nil
 }
 
 // splitGroups splits the Groups cell.

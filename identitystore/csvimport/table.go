@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -241,20 +242,22 @@ type line struct {
 	cells map[string]string // only columns that the file has
 }
 
-// lines returns the rows that have a cell for each column.
-func (t *Table) lines() []line {
-	var out []line
-	for _, r := range t.records {
-		if len(r.cells) != len(t.header) || r.fault != nil {
-			continue
-		}
-		l := line{record: r, cells: make(map[string]string, len(r.cells))}
-		for i, c := range t.columns {
-			if c != "" {
-				l.cells[c] = r.cells[i]
+// lines goes through the rows that have a cell for each column.
+func (t *Table) lines() iter.Seq[line] {
+	return func(yield func(line) bool) {
+		for _, r := range t.records {
+			if len(r.cells) != len(t.header) || r.fault != nil {
+				continue
+			}
+			l := line{record: r, cells: make(map[string]string, len(r.cells))}
+			for i, c := range t.columns {
+				if c != "" {
+					l.cells[c] = r.cells[i]
+				}
+			}
+			if !yield(l) {
+				return
 			}
 		}
-		out = append(out, l)
 	}
-	return out
 }

@@ -51,7 +51,7 @@ func (b *builder) usersFile() error {
 // readUsers checks each row by itself and returns the first row of each name.
 func (b *builder) readUsers() (map[string]*userRow, error) {
 	byKey := map[string]*userRow{}
-	for _, l := range b.table.lines() {
+	for l := range b.table.lines() {
 		b.requireCells(l)
 		b.setDefaults(l)
 		key := identitystore.FoldName(l.cells[colUserName])
@@ -68,8 +68,18 @@ func (b *builder) readUsers() (map[string]*userRow, error) {
 		if err := b.checkGroups(row); err != nil {
 			return nil, err
 		}
+		row.settle()
 	}
 	return byKey, nil
+}
+
+// settle lets go of what is no longer needed: most rows of a file that is imported again change nothing.
+func (row *userRow) settle() {
+	_, row.named = row.line.cells[colGroups]
+	row.line.cells = nil
+	if row.old != nil && len(row.fields) == 0 {
+		row.want = row.old
+	}
 }
 
 // setDefaults fills in the user name and the display name.
@@ -318,22 +328,42 @@ func (b *builder) uniqueID(row *userRow, seen map[string]bool) error {
 	return nil
 }
 
-// checkManagers resolves managers in a second pass: one may stand further down. A manager whose own row is bad takes
-// the rows below it along.
+// checkManagers resolves managers in a second pass: one may stand further down. A new manager whose own row is bad takes
+// the rows below it along, each row once, however long the chain is.
 func (b *builder) checkManagers(byKey map[string]*userRow) error {
-	for again := true; again; {
-		again = false
-		for _, row := range b.users {
-			if row.manager == "" || b.bad[row.line.row] {
-				continue
-			}
-			known, err := b.managerExists(row, byKey)
-			if err != nil {
-				return err
-			}
-			if !known {
-				b.fail(row.line, colManager, CodeUnknownManager, "does not exist")
-				again = true
+	below := map[string][]*userRow{}
+	var lost []*userRow
+	note := func(row *userRow) {
+		b.fail(row.line, colManager, CodeUnknownManager, "does not exist")
+		lost = append(lost, row)
+	}
+	for _, row := range b.users {
+		if row.manager == "" || b.bad[row.line.row] {
+			continue
+		}
+		below[row.manager] = append(below[row.manager], row)
+	}
+	for _, row := range b.users {
+		if row.manager == "" || b.bad[row.line.row] {
+			continue
+		}
+		known, err := b.managerExists(row, byKey)
+		if err != nil {
+			return err
+		}
+		if !known {
+			note(row)
+		}
+	}
+	for len(lost) > 0 {
+		boss := lost[len(lost)-1]
+		lost = lost[:len(lost)-1]
+		if boss.old != nil || byKey[boss.key] != boss {
+			continue // it is in the store, or is not the row that others mean
+		}
+		for _, row := range below[boss.key] {
+			if !b.bad[row.line.row] {
+				note(row)
 			}
 		}
 	}
@@ -378,8 +408,7 @@ func (b *builder) planUser(row *userRow) {
 
 // planGroups plans the memberships of a user's row. Groups that it does not name are left alone, except in a mirror.
 func (b *builder) planGroups(row *userRow) error {
-	_, has := row.line.cells[colGroups]
-	if !has {
+	if !row.named {
 		return nil
 	}
 	direct, err := b.directGroups(row)
@@ -421,14 +450,11 @@ func (b *builder) directGroups(row *userRow) (map[string][]identitystore.Via, er
 		return nil, err
 	}
 	for _, e := range edges {
-		groups, err := b.r.Groups(b.ctx, []identitystore.Key{e.Parent})
+		name, err := b.groupName(e.Parent)
 		if err != nil {
 			return nil, err
 		}
-		for _, g := range groups {
-			key := identitystore.FoldName(g.DisplayName)
-			direct[key] = append(direct[key], e.Via)
-		}
+		direct[name] = append(direct[name], e.Via)
 	}
 	return direct, nil
 }

@@ -248,6 +248,9 @@ func (s *Store) Update(ctx context.Context, tenant string, f func(identitystore.
 		if err := f(t); err != nil {
 			return err
 		}
+		if t.broken != nil {
+			return t.broken
+		}
 		if err := x.restoreIndexes(ctx, "flat"); err != nil {
 			return err
 		}
@@ -275,7 +278,7 @@ func (s *Store) analyze(ctx context.Context) {
 		return
 	}
 	defer func() { _ = conn.Close() }()
-	list := []string{"ANALYZE principal", "ANALYZE edge", "ANALYZE flat"}
+	list := []string{"ANALYZE principal", "ANALYZE external_id", "ANALYZE edge", "ANALYZE flat"}
 	if s.dialect == SQLite {
 		var was int64
 		if err := conn.QueryRowContext(ctx, "PRAGMA analysis_limit").Scan(&was); err != nil {

@@ -19,6 +19,7 @@ type txn struct {
 	flats, edgeRows  int64
 	linked           int64 // edges written since memberships were
 	changed          bool
+	broken           error // of a statement that may have written some of its rows
 	rows             int
 	analyzed         int // rows at which the statistics are renewed next
 }
@@ -37,7 +38,7 @@ func (t *txn) analyze(ctx context.Context, x *connRunner) error {
 	if x.dialect == SQLite {
 		return x.raiseCache(ctx)
 	}
-	return x.exec(ctx, "ANALYZE principal, edge, flat")
+	return x.exec(ctx, "ANALYZE principal, external_id, edge, flat")
 }
 
 func (t *txn) exec(ctx context.Context, q string, args ...any) error {
@@ -52,7 +53,11 @@ func (t *txn) execN(ctx context.Context, q string, args ...any) (int64, error) {
 	if err := t.analyze(ctx, x); err != nil {
 		return 0, err
 	}
-	return x.execN(ctx, q, args...)
+	n, err := x.execN(ctx, q, args...)
+	if err != nil {
+		t.broken = err
+	}
+	return n, err
 }
 
 // insertPrincipal and updatePrincipal name the columns of row.values and of keys.
