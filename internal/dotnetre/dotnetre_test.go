@@ -1,6 +1,7 @@
 package dotnetre_test
 
 import (
+	"errors"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -318,6 +319,9 @@ func FuzzEnginesAgree(f *testing.F) {
 			return
 		}
 		b, err := re.Match(in)
+		if errors.Is(err, dotnetre.ErrTimeout) { // a busy machine: the first may have had its turn, and the second not
+			return
+		}
 		require.NoError(t, err)
 		require.Equal(t, a, b)
 	})
