@@ -6,7 +6,8 @@
 //   - kerberos, kerberos/spnego: password and ticket authentication against Active Directory
 //   - directory, directory/membership: complete reads over LDAP, nested groups flattened
 //   - identitystore: users, groups and memberships; adsync, csvimport, scim, awsapi and sqlstore stand below it
-//   - permissionset, permissionset/policy, permissionset/sts: who may do what where, IAM policy decisions, AssumeRoleWithSAML
+//   - permissionset, permissionset/policy, permissionset/sts: who may do what where, IAM policy decisions, AssumeRoleWithSAML;
+//     permissionset/sts/sigv4 checks AWS signatures
 //
 // The packages are independent: the six core packages never import each other. Bridges (claims/samlclaims,
 // claims/adattributes, claims/sqlattributes, identitystore/adsync, directory/gssapibind) join two of them, and the programs under

@@ -61,7 +61,7 @@ func ReadOrganization(text []byte) (*ReadResult, error) {
 			o.PolicyDocuments = m
 		},
 		// Members of the configuration of the endpoints, which is an organization document with more in it.
-		"partition": skip, "region": skip, "clockSkew": skip, "samlProviders": skip, "roles": skip, "portalTokens": skip, "identityStoreId": skip,
+		"partition": skip, "region": skip, "clockSkew": skip, "samlProviders": skip, "roles": skip, "portalTokens": skip, "identityStoreId": skip, "requireSignatures": skip, "accessKeys": skip,
 	})
 	return &r.out, nil
 }

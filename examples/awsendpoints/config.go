@@ -40,6 +40,11 @@ type endpoints struct {
 		User      string     `json:"user"`
 		ExpiresAt *time.Time `json:"expiresAt"`
 	} `json:"portalTokens"`
+	RequireSignatures bool `json:"requireSignatures"`
+	AccessKeys        []struct {
+		ID     string `json:"accessKeyId"`
+		Secret string `json:"secretAccessKey"`
+	} `json:"accessKeys"`
 }
 
 const tokenLife = 8 * time.Hour
@@ -68,7 +73,7 @@ func read(text []byte, stderr io.Writer) (*endpoints, *permissionset.Organizatio
 	}
 	for name := range all {
 		switch name {
-		case "partition", "region", "identityStoreId", "clockSkew", "samlProviders", "roles", "portalTokens":
+		case "partition", "region", "identityStoreId", "clockSkew", "samlProviders", "roles", "portalTokens", "requireSignatures", "accessKeys":
 		default:
 			delete(all, name) // the organization's
 		}
@@ -105,7 +110,11 @@ func load(name string, now func() time.Time, logger *slog.Logger, stderr io.Writ
 	if err := cfg.fill(&stsConfig, filepath.Dir(name), now); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if stsConfig.Extra, err = identityStore(org, cfg, now, logger); err != nil {
+	authorize, err := cfg.signatures(store, now)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if stsConfig.Extra, err = identityStore(org, cfg, authorize, now, logger); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	stsHandler, err := sts.NewHandler(stsConfig)

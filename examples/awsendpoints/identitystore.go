@@ -16,7 +16,7 @@ import (
 const defaultStoreID = "d-1234567890"
 
 // identityStore serves the users and groups of the organization, under their ids there, over the identity store API.
-func identityStore(org *permissionset.Organization, c *endpoints, now func() time.Time, logger *slog.Logger) (http.Handler, error) {
+func identityStore(org *permissionset.Organization, c *endpoints, authorize func(*http.Request) error, now func() time.Time, logger *slog.Logger) (http.Handler, error) {
 	storeID := cmp.Or(c.StoreID, defaultStoreID)
 	ctx := context.Background()
 	cfg := identitystore.Config{Store: new(identitystore.Memory), Tenant: storeID, Limits: identitystore.LimitsWide(), Now: now, Logger: logger}
@@ -33,7 +33,7 @@ func identityStore(org *permissionset.Organization, c *endpoints, now func() tim
 	if err != nil {
 		return nil, err
 	}
-	return awsapi.NewHandler(awsapi.Config{Stores: []*identitystore.Service{svc}, Logger: logger, Partition: c.Partition})
+	return awsapi.NewHandler(awsapi.Config{Stores: []*identitystore.Service{svc}, Authorize: authorize, Logger: logger, Partition: c.Partition})
 }
 
 // once says whether neither the id nor the name was there before: what an organization names twice counts once, as it

@@ -21,7 +21,7 @@ func TestIdentityStore(t *testing.T) {
 			{ID: "g-1", DisplayName: "Outer", Groups: []string{"g-2", "g-none"}}, {ID: "g-2", DisplayName: "Inner", Users: []string{"u-1", "u-none"}},
 		},
 	}
-	h, err := identityStore(org, &endpoints{}, time.Now, slog.New(slog.DiscardHandler))
+	h, err := identityStore(org, &endpoints{}, nil, time.Now, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	ask := func(operation, rest string) string {
 		rq := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"IdentityStoreId":"`+defaultStoreID+`"`+rest+`}`))
@@ -33,10 +33,10 @@ func TestIdentityStore(t *testing.T) {
 	require.Contains(t, ask("IsMemberInGroups", `,"MemberId":{"UserId":"u-1"},"GroupIds":["g-1"]`), `"MembershipExists":true`)
 	require.Contains(t, ask("IsMemberInGroups", `,"MemberId":{"UserId":"u-2"},"GroupIds":["g-1"]`), `"MembershipExists":false`)
 	require.Contains(t, ask("DescribeUser", `,"UserId":"u-2"`), `"UserStatus":"DISABLED"`)
-	_, err = identityStore(org, &endpoints{StoreID: "not an id"}, time.Now, slog.New(slog.DiscardHandler))
+	_, err = identityStore(org, &endpoints{StoreID: "not an id"}, nil, time.Now, slog.New(slog.DiscardHandler))
 	require.Error(t, err)
 	org.Users = append(org.Users, permissionset.User{ID: "u-3", UserName: "ALICE"})
-	h, err = identityStore(org, &endpoints{StoreID: "d-0000000042"}, time.Now, slog.New(slog.DiscardHandler))
+	h, err = identityStore(org, &endpoints{StoreID: "d-0000000042"}, nil, time.Now, slog.New(slog.DiscardHandler))
 	require.NoError(t, err) // named twice, there once
 	require.Contains(t, ask("ListUsers", ""), "ResourceNotFoundException")
 }

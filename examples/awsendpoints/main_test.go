@@ -73,7 +73,11 @@ func TestBrokenConfigurations(t *testing.T) {
 		"empty token": `{"users":[{"id":"u","userName":"a"}],"portalTokens":[{"token":"","user":"a"}]}`, "token time": `{"portalTokens":[{"token":"x","expiresAt":"soon"}]}`,
 		"unknown member": `{"samlProvider":[]}`, "another case": `{"Partition":"aws"}`, "unknown member of a role": role(trust + `,"maxDuration":3600`),
 		"unknown member of a provider": `{"samlProviders":[{"arn":"x","metadataFile":"m","skew":"1s"}]}`, "unknown member of a token": `{"users":[{"id":"u","userName":"a"}],"portalTokens":[{"token":"x","user":"a","expires":"2020-01-01T00:00:00Z"}]}`,
-		"store id": `{"identityStoreId":"x"}`, "store id, type": `{"identityStoreId":7}`,
+		"keys without a demand": `{"accessKeys":[{"accessKeyId":"A","secretAccessKey":"s"}]}`, "demand, type": `{"requireSignatures":"yes"}`,
+		"key without id": `{"requireSignatures":true,"accessKeys":[{"secretAccessKey":"s"}]}`, "key without secret": `{"requireSignatures":true,"accessKeys":[{"accessKeyId":"A"}]}`,
+		"key twice":        `{"requireSignatures":true,"accessKeys":[{"accessKeyId":"A","secretAccessKey":"s"},{"accessKeyId":"A","secretAccessKey":"t"}]}`,
+		"key of a session": `{"requireSignatures":true,"accessKeys":[{"accessKeyId":"ASIAEXAMPLEEXAMPLE00","secretAccessKey":"s"}]}`,
+		"store id":         `{"identityStoreId":"x"}`, "store id, type": `{"identityStoreId":7}`,
 	} {
 		var stderr bytes.Buffer
 		require.Equal(t, exitUsage, run(t.Context(), []string{"-config", write(t, text)}, &stderr), name)

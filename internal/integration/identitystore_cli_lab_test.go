@@ -99,3 +99,14 @@ func TestIdentityStoreCLI(t *testing.T) {
 	c.bad("ResourceNotFoundException", "describe-user", "--user-id", user)
 	c.bad("ResourceNotFoundException", "get-group-id", "--alternate-identifier", `{"UniqueAttribute":{"AttributePath":"displayName","AttributeValue":"Readers"}}`)
 }
+
+// TestSignedIdentityStoreCLI: the unchanged AWS CLI where signatures are demanded.
+func TestSignedIdentityStoreCLI(t *testing.T) {
+	t.Parallel()
+	address := signedEndpoints(t)
+	for secret, want := range map[string]string{recordedSecret: "", "other": "InvalidSignatureException"} {
+		_, errs, ok := awsCLI(t, address, []string{"AWS_ACCESS_KEY_ID=" + recordedKey, "AWS_SECRET_ACCESS_KEY=" + secret}, "identitystore", "list-users", "--identity-store-id", identityStoreID)
+		require.Equal(t, want == "", ok, errs)
+		require.Contains(t, errs, want)
+	}
+}

@@ -105,19 +105,11 @@ func (v *Verifier) Verify(r *http.Request) (Identity, error) { //nolint:cyclop /
 		return v.refuse(ReasonHeaders, nil)
 	}
 
-	// The time, which is what ends the life of a signature. The day is part of the scope that the key is derived for.
+	// The date must be one before its value counts.
 	date := r.Header.Get(headerDate)
 	at, _ := time.Parse(dateLayout, date)
-	switch {
-	case at.Format(dateLayout) != date: // no date at all, or fractions of a second, which Parse takes too
+	if at.Format(dateLayout) != date { // no date at all, or fractions of a second, which Parse takes too
 		return v.refuse(ReasonMalformed, nil)
-	case date[:dayLength] != a.date, now.Sub(at).Abs() > v.cfg.MaxClockDifference:
-		return v.refuse(ReasonTime, nil)
-	}
-
-	// The scope: a request for another service or region is not for us.
-	if a.service != v.cfg.Service || v.cfg.Region != AnyRegion && a.region != v.cfg.Region {
-		return v.refuse(ReasonScope, nil)
 	}
 
 	// The key, and the token that belongs to it. A key without token takes no token.
@@ -131,6 +123,16 @@ func (v *Verifier) Verify(r *http.Request) (Identity, error) { //nolint:cyclop /
 		return v.refuse(ReasonUnknownKey, nil)
 	case !equal(r.Header.Get(headerToken), key.SessionToken):
 		return v.refuse(ReasonToken, nil)
+	}
+
+	// The time, which is what ends the life of a signature. The day is part of the scope that the key is derived for.
+	if date[:dayLength] != a.date || now.Sub(at).Abs() > v.cfg.MaxClockDifference {
+		return v.refuse(ReasonTime, nil)
+	}
+
+	// The scope: a request for another service or region is not for us.
+	if a.service != v.cfg.Service || v.cfg.Region != AnyRegion && a.region != v.cfg.Region {
+		return v.refuse(ReasonScope, nil)
 	}
 
 	// The body, within its limit, and the hash that the client gave for it.
