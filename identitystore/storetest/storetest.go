@@ -29,7 +29,8 @@ func Run(t *testing.T, open func(testing.TB) identitystore.Store) {
 		"Documents": documents, "I09Rollback": rollback, "I09CrashPoints": crashPoints, "I07ParallelUniqueness": parallelUnique,
 		"I12ParallelMembers": parallelMembers, "I11R3R6SignIn": signIn, "I11SignInRace": signInRace, "Explain": explain, "Simulate": simulate,
 		"I02I10Model": model, "BigGroup": bigGroup, "Cancel": cancelled, "I12R5Ownership": ownership, "Quota": quota, "Lookups": lookups,
-		"Counters": counters, "ExternalIDs": externalIDs,
+		"Counters": counters, "ExternalIDs": externalIDs, "BulkCreate": bulkCreate, "BulkRefused": bulkRefused, "IgnoredFailure": ignoredFailure,
+		"FreshUsers": freshUsers,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
