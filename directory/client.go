@@ -60,7 +60,7 @@ func (c *Client) Close() error {
 	c.closed = true
 	c.mu.Unlock()
 	for _, d := range c.domains {
-		for _, s := range append(d.list(), d.catalogs...) {
+		for _, s := range d.all() {
 			s.drain()
 		}
 	}
@@ -125,20 +125,26 @@ type domain struct {
 	cfg    Domain
 	base   string
 
-	catalogs []*server // of the forest; fixed
-
-	mu         sync.Mutex
-	servers    []*server
-	found      time.Time // when discovery last answered
-	sid        string
-	refused    error // the last refusal of our own credentials
-	refusedEnd time.Time
+	mu            sync.Mutex
+	servers       []*server
+	found         time.Time // when discovery last answered
+	catalogs      []*server // of the forest
+	foundCatalogs time.Time
+	sid           string
+	refused       error // the last refusal of our own credentials
+	refusedEnd    time.Time
 }
 
 func (d *domain) list() []*server {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Clone(d.servers)
+}
+
+func (d *domain) all() []*server {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Concat(d.servers, d.catalogs)
 }
 
 // bindGuard returns the refusal that is still fresh: the same credentials are not tried again, at no server, because each

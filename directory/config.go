@@ -43,7 +43,11 @@ type Domain struct {
 	// GlobalCatalogs are "ldaps://host[:3269]" or "ldap://host[:3268]" servers of the forest, reached as Servers are: they tell
 	// [Client.Locate], and [Client.Resolve] for suffixes that nobody else knows, which domain has a name.
 	GlobalCatalogs []string
-	LocateSite     bool // with Discover and without Site: a domain controller is asked for our site by an LDAP ping (UDP); without answer any server is taken
+	// DiscoverCatalogs finds them by DNS SRV records (_gc._tcp) when GlobalCatalogs is empty, those of the site first. They are
+	// ldap:// addresses, protected as Servers are.
+	DiscoverCatalogs bool
+	Forest           string // with DiscoverCatalogs: DNS name of the forest's root domain; "" means that the domain's server is asked
+	LocateSite       bool   // with Discover or DiscoverCatalogs and without Site: a domain controller is asked for our site by an LDAP ping (UDP); without answer any server is taken
 }
 
 // Limits bound what a client takes and waits. Zero means the default; nothing switches a limit off.
@@ -130,6 +134,8 @@ func (d Domain) check() error {
 		return errors.New("DNS is empty or no DNS name")
 	case strings.ContainsAny(d.NetBIOS, "\\@/ ,=\x00"):
 		return errors.New("NetBIOS is no NetBIOS name")
+	case strings.ContainsAny(d.Forest, " \\@/,=\x00"):
+		return errors.New("field Forest is no DNS name")
 	case d.Bind == nil:
 		return errors.New("field Bind is nil")
 	case len(d.Servers) == 0 && !d.Discover:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,10 +26,10 @@ func (d *domain) discover(ctx context.Context) error {
 		return nil
 	}
 	var near []endpoint
-	everywhere, last := d.srvRecords(ctx, "dc._msdcs."+d.cfg.DNS)
+	everywhere, last := d.srvRecords(ctx, "ldap", "dc._msdcs."+d.cfg.DNS)
 	if site := d.site(ctx, everywhere); site != "" {
 		var err error
-		if near, err = d.srvRecords(ctx, site+"._sites.dc._msdcs."+d.cfg.DNS); last == nil {
+		if near, err = d.srvRecords(ctx, "ldap", site+"._sites.dc._msdcs."+d.cfg.DNS); last == nil {
 			last = err
 		}
 	}
@@ -63,10 +64,10 @@ func (d *domain) site(ctx context.Context, eps []endpoint) string {
 }
 
 // srvRecords asks DNS for one name. The records come sorted by priority and shuffled by weight.
-func (d *domain) srvRecords(ctx context.Context, name string) ([]endpoint, error) {
+func (d *domain) srvRecords(ctx context.Context, service, name string) ([]endpoint, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.client.cfg.Limits.BindTimeout)
 	defer cancel()
-	_, srv, err := d.client.cfg.Resolver.LookupSRV(ctx, "ldap", "tcp", name)
+	_, srv, err := d.client.cfg.Resolver.LookupSRV(ctx, service, "tcp", name)
 	if err != nil {
 		return nil, err
 	}
@@ -95,24 +96,30 @@ func mergeEndpoints(first, then []endpoint) (out []endpoint) {
 // adopt replaces the list of servers and keeps the pools of those that stay.
 func (d *domain) adopt(eps []endpoint, now time.Time) {
 	d.mu.Lock()
-	old := d.servers
-	keep := map[*server]bool{}
-	list := make([]*server, 0, len(eps))
-	for _, ep := range eps {
-		s := newServer(d, ep)
-		for _, o := range old {
-			if o.ep == ep {
-				s = o
-				keep[o] = true
-			}
-		}
-		list = append(list, s)
-	}
+	list, gone := d.renew(d.servers, eps, false)
 	d.servers, d.found = list, now
 	d.mu.Unlock()
+	for _, o := range gone {
+		o.drain()
+	}
+}
+
+// renew returns the servers for some addresses, the old ones where they are known, and the old ones that are no more.
+func (d *domain) renew(old []*server, eps []endpoint, gc bool) (list, gone []*server) {
+	for _, ep := range eps {
+		i := slices.IndexFunc(old, func(o *server) bool { return o.ep == ep })
+		if i < 0 {
+			s := newServer(d, ep)
+			s.gc = gc
+			list = append(list, s)
+			continue
+		}
+		list = append(list, old[i])
+	}
 	for _, o := range old {
-		if !keep[o] {
-			o.drain()
+		if !slices.Contains(list, o) {
+			gone = append(gone, o)
 		}
 	}
+	return list, gone
 }

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -29,9 +30,72 @@ func newCatalog(d *domain, url string) (*server, error) {
 	return s, nil
 }
 
+// catalogList returns the global catalogs that a domain's configuration names, or those of the forest that DNS names (MS-ADTS
+// 6.3.2.3): those of the site first. The answer is kept for a while. None at all is an error: a name must not be unknown
+// because nobody was asked.
+func (d *domain) catalogList(ctx context.Context) ([]*server, error) {
+	now := d.client.cfg.Now()
+	d.mu.Lock()
+	list, found := slices.Clone(d.catalogs), d.foundCatalogs
+	d.mu.Unlock()
+	if !d.cfg.DiscoverCatalogs || len(d.cfg.GlobalCatalogs) > 0 || len(list) > 0 && now.Before(found.Add(discoverTTL)) {
+		return list, nil
+	}
+	forest, err := d.forest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var near []endpoint
+	everywhere, last := d.srvRecords(ctx, "gc", forest)
+	if site := d.site(ctx, d.endpoints()); site != "" {
+		if near, err = d.srvRecords(ctx, "gc", site+"._sites."+forest); last == nil {
+			last = err
+		}
+	}
+	eps := mergeEndpoints(near, everywhere)
+	if len(eps) == 0 {
+		if len(list) > 0 { // DNS fails: those that are known stay
+			return list, nil
+		}
+		return nil, fmt.Errorf("%w: no global catalog of %s in DNS: %w", errConnection, forest, orText(last))
+	}
+	d.mu.Lock()
+	list, gone := d.renew(d.catalogs, eps, true)
+	d.catalogs, d.foundCatalogs = list, now
+	d.mu.Unlock()
+	for _, s := range gone {
+		s.drain()
+	}
+	return list, nil
+}
+
+// forest is the DNS name of the forest's root domain: configured, or what the domain's own server says.
+func (d *domain) forest(ctx context.Context) (string, error) {
+	if d.cfg.Forest != "" {
+		return d.cfg.Forest, nil
+	}
+	i, err := d.client.ServerInfo(ctx, d.cfg.DNS)
+	if err != nil {
+		return "", err
+	}
+	dn, err := ParseDN(i.RootDomainNC)
+	if err != nil || dn.DNS() == "" {
+		return "", &IncompleteError{Reason: "rootDomainNamingContext cannot be read"}
+	}
+	return dn.DNS(), nil
+}
+
+func (d *domain) endpoints() (eps []endpoint) {
+	for _, s := range d.list() {
+		eps = append(eps, s.ep)
+	}
+	return eps
+}
+
 // Locate asks the global catalogs of the configured forests which objects have a name: a user principal name, a bare
 // sAMAccountName, sAMAccountName@domain, a SID or a GUID. It tells of domains that are not configured too. Only names are
-// looked up there: a global catalog lacks most attributes and most members of groups. Without GlobalCatalogs nothing is found.
+// looked up there: a global catalog lacks most attributes and most members of groups. Without GlobalCatalogs and
+// DiscoverCatalogs nothing is found.
 func (c *Client) Locate(ctx context.Context, name string) ([]Location, error) {
 	f, ok := catalogForm(name)
 	if !ok {
@@ -61,11 +125,15 @@ func catalogForm(name string) (f nameForm, ok bool) {
 func (c *Client) locate(ctx context.Context, f nameForm) ([]Location, error) {
 	var out []Location
 	for _, d := range c.domains {
-		if len(d.catalogs) == 0 {
+		catalogs, err := d.catalogList(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if len(catalogs) == 0 {
 			continue
 		}
 		es, err := retry(ctx, func() ([]*Entry, error) {
-			x, err := d.checkoutOf(ctx, d.catalogs)
+			x, err := d.checkoutOf(ctx, catalogs)
 			if err != nil {
 				return nil, err
 			}

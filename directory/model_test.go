@@ -91,7 +91,7 @@ func (f *forest) reach(root *directorytest.Object) map[string]bool {
 // TestModel: random forests over two domains, random faults: the exact answer or an error, never a part.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, flag.Set("rapid.checks", strconv.Itoa(testscale.N(60, 600))))
+	require.NoError(t, flag.Set("rapid.checks", strconv.Itoa(testscale.N(60, 5_000))))
 	require.NoError(t, flag.Set("rapid.nofailfile", "true"))
 	whole, failed := 0, 0
 	rapid.Check(t, func(t *rapid.T) {

@@ -124,11 +124,7 @@ func (c *Client) Ping(ctx context.Context, domainName string) (Netlogon, error) 
 			return Netlogon{}, err
 		}
 	}
-	var eps []endpoint
-	for _, s := range d.list() {
-		eps = append(eps, s.ep)
-	}
-	return d.ping(ctx, eps)
+	return d.ping(ctx, d.endpoints())
 }
 
 // ping returns the first answer of a few servers.

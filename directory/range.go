@@ -47,8 +47,8 @@ func parseRange(desc string) (r valueRange, ok bool, err error) {
 
 func bound(s string) (int, error) {
 	n, err := strconv.ParseUint(s, 10, 31)
-	if err != nil || s[0] == '+' {
-		return 0, ErrIncomplete
+	if err != nil {
+		return 0, err
 	}
 	return int(n), nil
 }
@@ -149,7 +149,7 @@ func (c *conn) rangeOnce(ctx context.Context, e *Entry, attr string) (values [][
 		if step == 0 {
 			before = usn
 		}
-		if a == nil || len(a.values) == 0 {
+		if a == nil {
 			// the part before said that there is more: either the list has become shorter, which its number shows, or the
 			// answer is wrong
 			known := before
@@ -180,6 +180,7 @@ func (c *conn) rangeOnce(ctx context.Context, e *Entry, attr string) (values [][
 	}
 }
 
+// rangeStep asks for the values from a position on; nil when there are none.
 func (c *conn) rangeStep(ctx context.Context, e *Entry, attr string, from int) (*attribute, int64, error) {
 	q := Query{
 		Base: "<GUID=" + e.GUID + ">", Scope: Base,

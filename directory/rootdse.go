@@ -28,6 +28,7 @@ type ServerInfo struct {
 	HighestUSN      int64 // highestCommittedUSN when the connection was made
 	DefaultNC       string
 	ConfigurationNC string
+	RootDomainNC    string // of the forest
 	NamingContexts  []string
 	SASLMechanisms  []string
 	Controls        []string
@@ -46,12 +47,8 @@ func (i *ServerInfo) otherPartition(dn DN) bool {
 	default:
 		return false
 	}
-	key := dn.Key()
-	if slices.ContainsFunc(i.partitions, func(p DN) bool { return p.Key() == key }) {
-		return true
-	}
 	// the server need not hold the partition: below this domain's or the forest's root is enough
-	return slices.ContainsFunc(i.partitions, func(p DN) bool { return dn.Below(p) || dn.Parent().Below(p) })
+	return slices.ContainsFunc(i.partitions, dn.Below)
 }
 
 func unescapeURL(s string) string {
@@ -90,14 +87,14 @@ func (c *conn) readRoot(ctx context.Context) error {
 	}
 	i := ServerInfo{
 		URL: c.server.ep.url, DNSHostName: e.String("dnsHostName"), DefaultNC: e.String("defaultNamingContext"),
-		ConfigurationNC: e.String("configurationNamingContext"), NamingContexts: e.Strings("namingContexts"),
+		ConfigurationNC: e.String("configurationNamingContext"), RootDomainNC: e.String("rootDomainNamingContext"), NamingContexts: e.Strings("namingContexts"),
 		SASLMechanisms: e.Strings("supportedSASLMechanisms"), Controls: e.Strings("supportedControl"),
 		Capabilities: e.Strings("supportedCapabilities"), ForestLevel: e.String("forestFunctionality"),
 	}
 	i.ActiveDirectory = slices.Contains(i.Capabilities, ldapwire.OIDActiveDirectory)
 	i.ReadOnly = slices.Contains(i.Capabilities, "1.2.840.113556.1.4.1920")
 	i.HighestUSN, _ = e.Int("highestCommittedUSN")
-	for _, t := range append(slices.Clone(i.NamingContexts), i.DefaultNC, i.ConfigurationNC, e.String("rootDomainNamingContext")) {
+	for _, t := range append(slices.Clone(i.NamingContexts), i.DefaultNC, i.ConfigurationNC, i.RootDomainNC) {
 		if dn, err := ParseDN(t); err == nil && !dn.IsZero() {
 			i.partitions = append(i.partitions, dn)
 		}
@@ -113,12 +110,10 @@ func (c *conn) readRoot(ctx context.Context) error {
 		return &ResultError{Op: "rootDSE", Code: codeUnavailable, Diagnostic: "isSynchronized is FALSE"}
 	}
 	c.info = i
-	if dsa := e.String("dsServiceName"); i.ActiveDirectory && dsa != "" {
-		if c.info.ID, err = c.readID(ctx, dsa); err != nil {
-			return err
-		}
+	if i.ActiveDirectory { // without its identity nothing binds a sequence number to it
+		c.info.ID, err = c.readID(ctx, e.String("dsServiceName"))
 	}
-	return nil
+	return err
 }
 
 func (c *conn) checkDomain(i *ServerInfo) error {
@@ -139,6 +134,9 @@ func (c *conn) checkDomain(i *ServerInfo) error {
 }
 
 func (c *conn) readID(ctx context.Context, dsa string) (ServerID, error) {
+	if dsa == "" {
+		return ServerID{}, &IncompleteError{Reason: "the server does not say its identity"}
+	}
 	if x, err := ParseExtendedDN(dsa); err == nil && x.DN != "" {
 		dsa = x.DN
 	}

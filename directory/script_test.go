@@ -24,6 +24,7 @@ type script struct {
 	dsa  map[string][]string // the same for the object of the server itself
 	// search answers everything else; nil ends the connection
 	search func(q ldapwire.SearchRequest, m ldapwire.Message) *said
+	all    bool // search answers for the rootDSE too
 
 	mu   sync.Mutex
 	asks []ldapwire.SearchRequest
@@ -153,6 +154,7 @@ func (s *script) answer(m ldapwire.Message) *said {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
+	case s.all && s.search != nil:
 	case q.Base == "" && q.Scope == 0:
 		const base = "DC=corp,DC=example,DC=test"
 		return &said{entries: []ldapwire.SearchEntry{item("", overlay(map[string][]string{

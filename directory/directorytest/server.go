@@ -18,9 +18,11 @@ type listeners struct {
 	plain net.Listener
 	tls   net.Listener
 	gc    net.Listener   // nil without a global catalog
+	gcP   net.Listener   // the same without TLS
 	ping  net.PacketConn // nil without a site
 	addrP string
 	addrG string
+	addrH string // of gcP
 	addrT string
 }
 
@@ -41,13 +43,11 @@ func (dc *DC) listen() error {
 		dc.srv.wg.Go(func(pc net.PacketConn) func() { return func() { dc.answerPings(pc) } }(dc.net.ping))
 	}
 	if dc.cfg.GlobalCatalog {
-		if dc.net.gc, err = listenOn(dc.net.addrG); err != nil {
+		if err := dc.listenCatalog(); err != nil {
 			dc.closePlain()
 			_ = dc.net.tls.Close()
 			return err
 		}
-		dc.net.addrG = dc.net.gc.Addr().String()
-		dc.accept(dc.net.gc, session{tls: true, gc: true})
 	}
 	dc.accept(dc.net.plain, session{})
 	dc.accept(dc.net.tls, session{tls: true})
@@ -70,6 +70,20 @@ func (dc *DC) listenPlain() (err error) {
 		err = fmt.Errorf("directorytest: %w", err)
 	}
 	return err
+}
+
+func (dc *DC) listenCatalog() (err error) {
+	if dc.net.gc, err = listenOn(dc.net.addrG); err != nil {
+		return err
+	}
+	if dc.net.gcP, err = listenOn(dc.net.addrH); err != nil {
+		_ = dc.net.gc.Close()
+		return err
+	}
+	dc.net.addrG, dc.net.addrH = dc.net.gc.Addr().String(), dc.net.gcP.Addr().String()
+	dc.accept(dc.net.gc, session{tls: true, gc: true})
+	dc.accept(dc.net.gcP, session{gc: true})
+	return nil
 }
 
 // maxPorts is how many ports are tried for TCP and UDP together.
@@ -108,7 +122,7 @@ func (dc *DC) accept(l net.Listener, kind session) {
 // Stop closes the addresses and all connections of this domain controller: an outage. [DC.Resume] ends it.
 func (dc *DC) Stop() {
 	dc.net.mu.Lock()
-	for _, l := range []net.Listener{dc.net.plain, dc.net.tls, dc.net.gc} {
+	for _, l := range []net.Listener{dc.net.plain, dc.net.tls, dc.net.gc, dc.net.gcP} {
 		if l != nil {
 			_ = l.Close()
 		}

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -51,6 +52,16 @@ func sambaClient(tb testing.TB, edit func(*directory.Config)) *directory.Client 
 	require.NoError(tb, err)
 	tb.Cleanup(func() { require.NoError(tb, c.Close()) })
 	return c
+}
+
+// labDNS asks the DNS of a lab's domain controller.
+type labDNS struct{ lab string }
+
+func (d labDNS) LookupSRV(ctx context.Context, service, proto, name string) (string, []*net.SRV, error) {
+	r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(os.Getenv(d.lab+"_IP"), "53"))
+	}}
+	return r.LookupSRV(ctx, service, proto, name)
 }
 
 func TestLabDirectoryRead(t *testing.T) {
@@ -150,6 +161,24 @@ func TestLabDirectoryRead(t *testing.T) {
 			require.True(t, got[0].Configured)
 			require.Equal(t, os.Getenv("ADLAB_DOMAIN"), got[0].Domain)
 		}
+	})
+
+	t.Run("global catalog by DNS", func(t *testing.T) {
+		gc := sambaClient(t, func(cfg *directory.Config) {
+			cfg.Domains[0].DiscoverCatalogs = true
+			cfg.Resolver = labDNS{"ADLAB"}
+			cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) { // the names lead to the lab's address
+				host, port, err := net.SplitHostPort(addr)
+				if err == nil && host == os.Getenv("ADLAB_HOST") {
+					addr = net.JoinHostPort(os.Getenv("ADLAB_IP"), port)
+				}
+				return (&net.Dialer{}).DialContext(ctx, network, addr)
+			}
+		})
+		got, err := gc.Locate(ctx, "carol.clark@brand.example")
+		require.NoError(t, err)
+		require.Len(t, got, 1)
+		require.Equal(t, os.Getenv("ADLAB_DOMAIN"), got[0].Domain)
 	})
 
 	t.Run("ping", func(t *testing.T) {
