@@ -15,6 +15,7 @@ import (
 	"github.com/adfedkit/adfedkit/identitystore"
 	"github.com/adfedkit/adfedkit/identitystore/sqlstore"
 	"github.com/adfedkit/adfedkit/identitystore/storetest"
+	"github.com/adfedkit/adfedkit/internal/testscale"
 )
 
 // openPostgres returns a database connection with a schema of its own, which is dropped at the end of the test.
@@ -95,5 +96,14 @@ func BenchmarkPostgresLookup(b *testing.B) {
 		for key, x := range lookupRatios(b, openPostgres(b), sqlstore.Postgres, 2000, 300) {
 			b.ReportMetric(x, "x-bare-"+strings.ReplaceAll(key, " ", "-"))
 		}
+	}
+}
+
+// BenchmarkPostgresBulk is [BenchmarkSQLiteBulk] on a server.
+func BenchmarkPostgresBulk(b *testing.B) {
+	for b.Loop() {
+		st, err := sqlstore.Open(b.Context(), openPostgres(b), sqlstore.Postgres)
+		require.NoError(b, err)
+		loadEstate(b, st, testscale.N(5000, 100_000))
 	}
 }
