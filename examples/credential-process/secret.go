@@ -58,13 +58,42 @@ func (p *process) prompt(ctx context.Context, text string) ([]byte, error) {
 		return nil, usageError{errors.New("there is no terminal to ask at: give -password-file, -askpass or -kerberos")}
 	}
 	defer func() { _ = tty.Close() }()
-	_, _ = fmt.Fprint(tty, text)
-	b, err := term.ReadPassword(int(tty.Fd()))
-	_, _ = fmt.Fprintln(tty)
+	return ask(ctx, tty, text)
+}
+
+// ask prompts at a terminal without echo. The read of a terminal cannot be given up, so it is left alone when the person
+// interrupts or the time is over; the terminal is put right and the program ends.
+func ask(ctx context.Context, tty *os.File, text string) ([]byte, error) {
+	fd := int(tty.Fd())
+	before, err := term.GetState(fd)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("read from the terminal: %w", err)}
+		return nil, usageError{fmt.Errorf("the terminal: %w", err)}
 	}
-	return b, nil
+	_, _ = fmt.Fprint(tty, text)
+	type answer struct {
+		line []byte
+		err  error
+	}
+	typed := make(chan answer, 1)
+	go func() {
+		line, err := term.ReadPassword(fd)
+		typed <- answer{line, err}
+	}()
+	select {
+	case <-ctx.Done():
+		_ = term.Restore(fd, before)
+		_, _ = fmt.Fprintln(tty)
+		return nil, &refusal{"nobody answered at the terminal: " + ctx.Err().Error()}
+	case a := <-typed:
+		_, _ = fmt.Fprintln(tty)
+		switch {
+		case a.err != nil:
+			return nil, usageError{fmt.Errorf("read from the terminal: %w", a.err)}
+		case len(a.line) == 0:
+			return nil, &refusal{"nothing was typed at the terminal"}
+		}
+		return a.line, nil
+	}
 }
 
 func oneLine(r io.Reader, name string) ([]byte, error) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -99,6 +100,15 @@ func TestSambaCredentialProcess(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(r.stdout), &c))
 	require.Equal(t, 1, c.Version)
 	require.True(t, strings.HasPrefix(c.AccessKeyID, "ASIA"), c.AccessKeyID)
+
+	// The guide's profile, with the lab's addresses added.
+	guide, err := os.ReadFile(filepath.Join(root, "doc", "guides", "second-factor.md"))
+	require.NoError(t, err)
+	line := regexp.MustCompile(`(?m)^credential_process = credential-process (.*)$`).FindStringSubmatch(string(guide))
+	require.NotNil(t, line)
+	again := runProgram(t, "", "credential-process", append(append(strings.Fields(strings.Replace(line[1], "https://fs.example.com", idp, 1)), args[2:]...), spn...)...)
+	require.Equal(t, 0, again.code, again.stderr)
+	require.Contains(t, again.stdout, `"AccessKeyId":"ASIA`)
 
 	profile := awsProfiles(t, map[string]string{"logs": strings.Join(append(append([]string{program(t, "credential-process")}, args...), spn...), " ")})
 	out, errs, ok := awsCLI(t, endpoints, profile, "sts", "get-caller-identity", "--profile", "logs")
