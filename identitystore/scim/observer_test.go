@@ -1,32 +1,17 @@
 package scim_test
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/adfedkit/adfedkit/identitystore"
 	"github.com/adfedkit/adfedkit/identitystore/scim"
+	"github.com/adfedkit/adfedkit/internal/observetest"
 )
-
-// watcher notes what an observer is told.
-type watcher struct {
-	mu  sync.Mutex
-	got []string
-}
-
-func (w *watcher) Start(ctx context.Context, op string) (context.Context, func(string)) {
-	return ctx, func(outcome string) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.got = append(w.got, op+" "+outcome)
-	}
-}
 
 func TestObserver(t *testing.T) {
 	t.Parallel()
@@ -34,7 +19,7 @@ func TestObserver(t *testing.T) {
 	require.NoError(t, err)
 	var tokens scim.Tokens
 	tokens.Add(scim.HashToken("the token"), svc)
-	o := &watcher{}
+	o := &observetest.Watcher{}
 	h, err := scim.NewHandler(scim.Config{Auth: &tokens, Profile: scim.RFC, Observer: o})
 	require.NoError(t, err)
 	for _, c := range []struct{ method, path, token, body string }{
@@ -47,5 +32,5 @@ func TestObserver(t *testing.T) {
 		r.Header.Set("Content-Type", "application/scim+json")
 		h.ServeHTTP(httptest.NewRecorder(), r)
 	}
-	require.Equal(t, []string{"scim.request 2xx", "scim.request 4xx", "scim.request 4xx"}, o.got)
+	require.Equal(t, []string{"scim.request 2xx", "scim.request 4xx", "scim.request 4xx"}, o.Take())
 }

@@ -4,45 +4,19 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/adfedkit/adfedkit/internal/observetest"
 	"github.com/adfedkit/adfedkit/saml"
 	"github.com/adfedkit/adfedkit/saml/samlhttp"
 	"github.com/adfedkit/adfedkit/saml/samltest"
 )
 
-// watcher notes what an observer is told, and whether its context reaches the inner operations.
-type watcher struct {
-	mu  sync.Mutex
-	got []string
-}
-
-type watcherKey struct{}
-
-func (r *watcher) Start(ctx context.Context, op string) (context.Context, func(string)) {
-	parent, _ := ctx.Value(watcherKey{}).(string)
-	return context.WithValue(ctx, watcherKey{}, op), func(outcome string) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.got = append(r.got, strings.TrimPrefix(parent+" > ", " > ")+op+" "+outcome)
-	}
-}
-
-func (r *watcher) take() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	got := r.got
-	r.got = nil
-	return got
-}
-
 func TestObserver(t *testing.T) {
 	t.Parallel()
-	o := &watcher{}
+	o := &observetest.Watcher{}
 	issue := error(nil)
 	lab := start(t, samltest.Config{
 		IdentityProvider: func(c *samlhttp.IdentityProviderConfig) {
@@ -71,11 +45,11 @@ func TestObserver(t *testing.T) {
 	require.Equal(t, []string{
 		"samlhttp.integrated no_ticket", "samlhttp.sign_in ok", "samlhttp.issue ok", "saml.check ok", "saml.accept ok",
 		"samlhttp.begin > inner ok", "samlhttp.begin not_provisioned",
-	}, o.take())
+	}, o.Take())
 
 	open(t, samltest.NewBrowser("alice", "wrong"), lab.SPURL+"/reports")
-	require.Contains(t, o.take(), "samlhttp.sign_in bad_credentials")
+	require.Contains(t, o.Take(), "samlhttp.sign_in bad_credentials")
 	issue = samlhttp.ErrNotPermitted
 	open(t, alice(), lab.SPURL+"/reports")
-	require.Contains(t, o.take(), "samlhttp.issue not_permitted")
+	require.Contains(t, o.Take(), "samlhttp.issue not_permitted")
 }
