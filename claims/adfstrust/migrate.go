@@ -1,7 +1,6 @@
 package adfstrust
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -70,7 +69,7 @@ func attributesOfTypes() map[string]string {
 // PlanMigration looks at every rule of a trust. It never guesses: what it cannot show to give the same result is an obstacle.
 func PlanMigration(t *Trust) (*Migration, error) {
 	m := &Migration{Trust: t.Name, Mappings: []Mapping{}, Assignments: []Assignment{}, Settings: []Setting{}, Obstacles: []Obstacle{}}
-	p := &planner{m: m, from: attributesOfTypes()}
+	p := &planner{m: m, from: attributesOfTypes(), made: map[string]bool{claims.TypeUPN: true, claims.TypePrimarySID: true}}
 	for _, set := range []struct {
 		name, property, text string
 		visit                func(*claims.Rule, int)
@@ -98,6 +97,21 @@ type planner struct {
 	m    *Migration
 	set  string
 	from map[string]string // claim type -> expression of Identity Center that has its value
+	made map[string]bool   // claim types that are really there: made by a rule, or by every domain
+}
+
+// What stands in from beside expressions.
+const (
+	fromGroups  = "groups"  // names of groups
+	fromSeveral = "several" // values of different origin
+)
+
+// learn notes where the values of a claim type come from. Two origins make two claims, which no mapping can do.
+func (p *planner) learn(claimType, value string) {
+	if p.made[claimType] && p.from[claimType] != value {
+		value = fromSeveral
+	}
+	p.from[claimType], p.made[claimType] = value, true
 }
 
 func (p *planner) obstacle(r *claims.Rule, n int, why string) {
@@ -154,13 +168,13 @@ func why(r *claims.Rule) string {
 
 // fromDirectory follows a look-up: issued attributes become mappings, added ones feed later rules.
 func (p *planner) fromDirectory(r *claims.Rule, n int, s *claims.FromStore) {
-	q, ok := s.Query.(*claims.Literal)
-	parts := []string(nil)
-	if ok {
-		parts = strings.Split(q.Raw, ";")
-	}
-	if s.Store.Raw != claims.StoreActiveDirectory || len(parts) != 3 || parts[0] != "" {
+	parts := queryParts(s)
+	if parts == nil {
 		p.obstacle(r, n, "values come from the store "+s.Store.Raw+" or by a filter: copy them to an attribute of the user first")
+		return
+	}
+	if strings.TrimSpace(parts[2]) != "{0}" || !ownAccount(r, s.Params) {
+		p.obstacle(r, n, "the look-up is not made for every user's own account: mappings have no conditions")
 		return
 	}
 	attrs := strings.Split(parts[1], ",")
@@ -172,7 +186,7 @@ func (p *planner) fromDirectory(r *claims.Rule, n int, s *claims.FromStore) {
 		value := attributesOfDirectory[strings.ToLower(name)]
 		switch {
 		case strings.HasPrefix(strings.ToLower(name), "tokengroups"):
-			p.from[t.Raw] = "groups"
+			p.learn(t.Raw, fromGroups)
 			if !s.Verb.Add && t.Raw == claims.TypeAWSRole {
 				p.roles(r, n)
 			} else if !s.Verb.Add {
@@ -181,9 +195,9 @@ func (p *planner) fromDirectory(r *claims.Rule, n int, s *claims.FromStore) {
 		case value == "":
 			p.obstacle(r, n, "attribute "+name+" is not mapped to Identity Center by default: add ${dir:"+name+"} to the attribute mappings of the identity source, if it is supported")
 		case s.Verb.Add:
-			p.from[t.Raw] = value
+			p.learn(t.Raw, value)
 		default:
-			p.from[t.Raw] = value
+			p.learn(t.Raw, value)
 			p.mapping(t.Raw, value, "", n)
 		}
 	}
@@ -218,16 +232,18 @@ func (p *planner) move(r *claims.Rule, n int, from, to, format string) {
 		add = c.Verb.Add
 	}
 	switch {
-	case value == "groups":
+	case value == fromGroups:
 		p.obstacle(r, n, "group names are sent: ${user:groups} holds group ids instead")
+	case value == fromSeveral:
+		p.obstacle(r, n, "claims of type "+from+" come from more than one place: a mapping has one value")
 	case value == "" && to == claims.TypeAWSSessionDuration:
 		p.mapping(to, "", "", n)
 	case value == "":
 		p.obstacle(r, n, "it is not known which attribute of the user has the values of "+from)
 	case add:
-		p.from[to] = value
+		p.learn(to, value)
 	default:
-		p.from[to] = value
+		p.learn(to, value)
 		p.mapping(to, value, format, n)
 	}
 }
@@ -239,73 +255,26 @@ func (p *planner) static(r *claims.Rule, n int, c *claims.NewClaim) {
 			return
 		}
 	}
-	to, value := literalOf(r, claims.PropType), literalOf(r, claims.PropValue)
+	to, value := literalOf(r, claims.PropType), strings.ReplaceAll(literalOf(r, claims.PropValue), `\x22`, `"`)
+	if strings.Contains(value, "${") || value == fromGroups || value == fromSeveral {
+		p.obstacle(r, n, "the text would be read as an expression of Identity Center")
+		return
+	}
+	p.learn(to, value)
 	if c.Verb.Add {
-		p.from[to] = value
 		return
 	}
 	p.mapping(to, value, literalOf(r, claims.PropProperties), n)
 }
 
-// role reports whether a rule issues roles of AWS.
-func role(r *claims.Rule) bool {
-	return literalOf(r, claims.PropType) == claims.TypeAWSRole
-}
-
 // roles: role names made of group names become permission sets and assignments of those groups.
 func (p *planner) roles(r *claims.Rule, n int) {
-	pattern := "every group that the rule selects"
-	for _, c := range r.Conditions {
-		s, ok := c.(*claims.Select)
-		if !ok {
-			continue
-		}
-		for _, con := range s.Selector.Constraints {
-			if l, ok := con.Right.(*claims.Literal); ok && con.Property.Name == claims.PropValue {
-				pattern = l.Raw
-			}
-		}
-	}
-	p.m.Assignments = append(p.m.Assignments, Assignment{Group: pattern, To: "permission sets", Rule: n})
-}
-
-func incoming(r *claims.Rule) string {
-	s, ok := r.Conditions[0].(*claims.Select)
-	if !ok || len(s.Selector.Constraints) != 1 {
-		return ""
-	}
-	con := s.Selector.Constraints[0]
-	if l, ok := con.Right.(*claims.Literal); ok && con.Property.Name == claims.PropType && con.Op == "==" {
-		return l.Raw
-	}
-	return ""
-}
-
-// simpleMove: one selector by type, and a new claim with its value.
-func simpleMove(r *claims.Rule) bool {
-	c, ok := r.Statement.(*claims.NewClaim)
-	if !ok || len(r.Conditions) != 1 || incoming(r) == "" || literalOf(r, claims.PropType) == "" {
-		return false
-	}
-	return slices.ContainsFunc(c.Assigns, func(a claims.Assign) bool {
-		t, ok := a.Right.(*claims.TagProperty)
-		return ok && a.Property.Name == claims.PropValue && t.Property.Name == claims.PropValue
-	})
-}
-
-// literalOf returns the literal that a rule assigns to a property; for Properties, the one of the name format.
-func literalOf(r *claims.Rule, name claims.PropertyName) string {
-	c, ok := r.Statement.(*claims.NewClaim)
+	group, ok := selected(r)
 	if !ok {
-		return ""
+		p.obstacle(r, n, "who gets the roles depends on more than one pattern of group names: assign the permission sets by hand")
+		return
 	}
-	for _, a := range c.Assigns {
-		l, ok := a.Right.(*claims.Literal)
-		if ok && a.Property.Name == name && (name != claims.PropProperties || a.Property.URI.Raw == claims.PropFormat) {
-			return l.Raw
-		}
-	}
-	return ""
+	p.m.Assignments = append(p.m.Assignments, Assignment{Group: group, To: "permission sets", Rule: n})
 }
 
 func (p *planner) authorize(r *claims.Rule, n int) {
@@ -336,6 +305,9 @@ func (p *planner) policy(t *Trust) {
 		p.m.Assignments = append(p.m.Assignments, Assignment{Group: "everyone", To: "application"})
 		p.additional(nil, 0)
 	case "permit specific group":
+		if len(t.AccessControlPolicyParameters) == 0 {
+			p.obstacle(nil, 0, "the access control policy names no group")
+		}
 		for _, g := range t.AccessControlPolicyParameters {
 			p.m.Assignments = append(p.m.Assignments, Assignment{Group: g, To: "application"})
 		}
