@@ -245,11 +245,8 @@ func (s *Store) Update(ctx context.Context, tenant string, f func(identitystore.
 		if err != nil {
 			return err
 		}
-		if err := f(t); err != nil {
+		if err := t.outcome(f(t)); err != nil {
 			return err
-		}
-		if t.broken != nil {
-			return t.broken
 		}
 		if err := x.restoreIndexes(ctx, "flat"); err != nil {
 			return err

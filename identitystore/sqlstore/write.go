@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,7 +20,7 @@ type txn struct {
 	flats, edgeRows  int64
 	linked           int64 // edges written since memberships were
 	changed          bool
-	broken           error // of a statement that may have written some of its rows
+	broken           error // of the first statement that may have written some of its rows
 	rows             int
 	analyzed         int // rows at which the statistics are renewed next
 }
@@ -54,10 +55,19 @@ func (t *txn) execN(ctx context.Context, q string, args ...any) (int64, error) {
 		return 0, err
 	}
 	n, err := x.execN(ctx, q, args...)
-	if err != nil {
+	if err != nil && t.broken == nil {
 		t.broken = err
 	}
 	return n, err
+}
+
+// outcome returns the error with which the transaction ends: when somebody went on after a statement had failed, and the
+// database then refused everything else, the first error says why.
+func (t *txn) outcome(err error) error {
+	if _, refused := errors.AsType[*identitystore.InternalError](err); t.broken != nil && (err == nil || refused) {
+		return t.broken
+	}
+	return err
 }
 
 // insertPrincipal and updatePrincipal name the columns of row.values and of keys.
