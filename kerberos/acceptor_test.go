@@ -395,6 +395,9 @@ func TestAcceptorConfig(t *testing.T) {
 		"no realms":     func(c *kerberos.AcceptorConfig) { c.AllowedRealms = nil },
 		"RC4":           func(c *kerberos.AcceptorConfig) { c.EncTypes = []int32{23} },
 		"negative":      func(c *kerberos.AcceptorConfig) { c.MaxSkew = -1 },
+		"negative age":  func(c *kerberos.AcceptorConfig) { c.MaxTicketAge = -1 },
+		"SPN, no host":  func(c *kerberos.AcceptorConfig) { c.SPNs = []string{spn, "HTTP/"} },
+		"SPN, no class": func(c *kerberos.AcceptorConfig) { c.SPNs = []string{"/host"} },
 		"realm":         func(c *kerberos.AcceptorConfig) { c.Realms = []kerberos.Realm{{}} },
 	} {
 		cfg := kerberos.AcceptorConfig{Keytab: k.Keytab(spn), SPNs: []string{spn}, AllowedRealms: []string{corpName}, Replay: kerberos.NewReplayCache(kerberos.MemoryReplayConfig{})}

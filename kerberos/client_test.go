@@ -92,6 +92,7 @@ func TestClientRefusals(t *testing.T) {
 	}
 	for name, change := range map[string]func(*kerberos.ClientConfig){
 		"nothing to show": func(c *kerberos.ClientConfig) { c.Password = nil }, "two secrets": func(c *kerberos.ClientConfig) { c.Keytab = k.Keytab(spn) },
+		"no name": func(c *kerberos.ClientConfig) { c.Principal = "@" + corpName }, "negative": func(c *kerberos.ClientConfig) { c.MaxSkew = -1 },
 		"no realm": func(c *kerberos.ClientConfig) { c.Principal = "alice" }, "unknown realm": func(c *kerberos.ClientConfig) { c.Principal = "alice@OTHER" },
 	} {
 		cfg := kerberos.ClientConfig{Realms: []kerberos.Realm{k.Realm()}, Principal: "alice@" + corpName, Password: []byte("x")}

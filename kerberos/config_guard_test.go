@@ -122,7 +122,7 @@ func TestCredentialCacheOwner(t *testing.T) {
 		"mallory's":       {[][]byte{cachedCred(p, ccPrincipal("mallory"), service, 18, later)}, 1, false},
 		"another realm's": {[][]byte{cachedCred(p, realm(alice), service, 18, later)}, 1, false},
 		"ended":           {[][]byte{cachedCred(p, alice, service, 18, time.Now().Add(-time.Minute))}, 1, false},
-		"a setting":       {[][]byte{cachedCred(p, alice, bytes.ReplaceAll(ccPrincipal("krb5_ccache_conf_data", "x"), []byte(corpName), []byte("X-CACHECONF:12345")), 18, later), cachedCred(p, alice, service, 18, later)}, 2, true},
+		"a setting":       {[][]byte{cachedCred(p, alice, bytes.ReplaceAll(ccPrincipal("krb5_ccache_conf_data", "x"), append([]byte{0, 0, 0, 17}, corpName...), append([]byte{0, 0, 0, 12}, "X-CACHECONF:"...)), 18, later), cachedCred(p, alice, service, 18, later)}, 1, true},
 		"unknown type":    {[][]byte{cachedCred(p, alice, service, 99, later)}, 0, false},
 		"nothing":         {nil, 0, false},
 	} {

@@ -52,7 +52,7 @@ func (f *FileKeytab) Current() *Keytab {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.now()
-	if d := now.Sub(f.checked); d >= 0 && d < recheck {
+	if now.Sub(f.checked).Abs() < recheck {
 		return f.current
 	}
 	f.checked = now

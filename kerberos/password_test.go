@@ -3,6 +3,7 @@ package kerberos_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -337,6 +338,21 @@ func TestAuthenticatorConfig(t *testing.T) {
 		"iterations":        func(c *kerberos.AuthenticatorConfig) { c.MaxIterations = -1 },
 		"huge replies":      func(c *kerberos.AuthenticatorConfig) { c.Network.MaxReply = 2 << 20 },
 		"negative timeout":  func(c *kerberos.AuthenticatorConfig) { c.Network.HedgeAfter = -1 },
+		"negative connect":  func(c *kerberos.AuthenticatorConfig) { c.Network.ConnectTimeout = -1 },
+		"negative answer":   func(c *kerberos.AuthenticatorConfig) { c.Network.AnswerTimeout = -1 },
+		"negative size":     func(c *kerberos.AuthenticatorConfig) { c.Network.MaxReply = -1 },
+		"negative skew":     func(c *kerberos.AuthenticatorConfig) { c.MaxSkew = -1 },
+		"no realm's name":   func(c *kerberos.AuthenticatorConfig) { c.Realms[0].Name = "CORP@X" },
+		"SPN, empty host":   func(c *kerberos.AuthenticatorConfig) { c.Service.SPN = "HTTP/" },
+		"SPN, empty class":  func(c *kerberos.AuthenticatorConfig) { c.Service.SPN = "/host" },
+		"NetBIOS twice": func(c *kerberos.AuthenticatorConfig) {
+			c.Realms = append(c.Realms, kerberos.Realm{Name: "B", NetBIOS: "corp", Discover: true})
+		},
+		"too many realms": func(c *kerberos.AuthenticatorConfig) {
+			for i := range 256 {
+				c.Realms = append(c.Realms, kerberos.Realm{Name: fmt.Sprintf("R%d", i), Discover: true})
+			}
+		},
 	} {
 		cfg := kerberos.AuthenticatorConfig{Realms: []kerberos.Realm{k.Realm()}, Service: kerberos.Service{SPN: spn, Keytab: k.Keytab(spn)}}
 		change(&cfg)
@@ -344,7 +360,11 @@ func TestAuthenticatorConfig(t *testing.T) {
 		require.Error(t, err, name)
 		require.Nil(t, a, name)
 	}
+	same := kerberos.AuthenticatorConfig{Realms: []kerberos.Realm{k.Realm()}, Service: kerberos.Service{SPN: spn, Keytab: k.Keytab(spn)}}
+	same.Realms[0].UPNSuffixes = []string{"example.com", "EXAMPLE.com"}
+	_, err := kerberos.NewAuthenticator(same)
+	require.NoError(t, err, "a suffix may be there twice in one realm")
 	two := kerberos.AuthenticatorConfig{Realms: []kerberos.Realm{k.Realm(), {Name: "B.TEST", KDCs: []string{"127.0.0.1:1"}, UPNSuffixes: []string{"EXAMPLE.com"}}}, Service: kerberos.Service{SPN: spn, Keytab: k.Keytab(spn)}}
-	_, err := kerberos.NewAuthenticator(two)
+	_, err = kerberos.NewAuthenticator(two)
 	require.ErrorContains(t, err, "suffix")
 }
