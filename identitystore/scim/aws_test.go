@@ -48,6 +48,7 @@ func TestAWSRefuses(t *testing.T) {
 		{"PATCH", "/Users/" + u, patchBody(`{"op":"replace","path":"emails[type ne \"home\"].value","value":"b@x.test"}`), patchBody(`{"op":"replace","path":"emails[type eq \"work\"].value","value":"b@x.test"}`)},
 		{"PATCH", "/Users/" + u, patchBody(`{"op":"replace","path":"emails[type eq \"work\" or value eq \"x\"].value","value":"b@x.test"}`), patchBody(`{"op":"replace","path":"emails[type eq \"work\" and primary eq true].value","value":"c@x.test"}`)},
 		{"PATCH", "/Users/" + u, patchBody(`{"op":"replace","path":"active","value":true},{"op":"replace","path":"ACTIVE","value":false}`), patchBody(`{"op":"replace","value":{"active":false,"userName":"alice2"}}`)},
+		{"PATCH", "/Users/" + u, patchBody(`{"op":"replace","path":"userName","value":"alice3"},{"op":"replace","value":{"USERNAME":"alice4"}}`), ""},
 		{"PATCH", "/Users/" + u, patchBody(`{"op":"remove","path":"userName"}`), patchBody(`{"op":"remove","path":"title"}`)},
 		{"PATCH", "/Users/" + u, patchBody(`{"op":"remove","path":"name.givenName"}`), ""},
 		{"PATCH", "/Users/" + u, patchBody(`{"op":"remove","path":"emails[type eq \"work\"].primary"}`), ""},
@@ -70,7 +71,7 @@ func TestAWSRefuses(t *testing.T) {
 	}
 	for filter, status := range map[string]int{
 		`userName eq "alice2"`: 200, `externalId eq "x"`: 200, `groups.value eq "` + g + `"`: 200, `id eq "` + u + `"`: 200, `manager eq "m" and id eq "` + u + `"`: 200, `id eq "x" and manager.value eq "m"`: 200,
-		`urn:ietf:params:scim:schemas:core:2.0:User:userName eq "x"`: 200, `urn:nobody:userName eq "x"`: 400, `userName ne "x"`: 400, `userName eq "x" and active eq true`: 400, `emails.value eq "x"`: 400,
+		`urn:ietf:params:scim:schemas:core:2.0:User:userName eq "x"`: 200, `urn:nobody:userName eq "x"`: 400, `id eq "x" and urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager eq "m"`: 200, `userName eq "x" or id eq "y"`: 400, `userName ne "x"`: 400, `userName eq "x" and active eq true`: 400, `emails.value eq "x"`: 400,
 		`name.givenName eq "G"`: 400, `externalId eq "x" and userName eq "y"`: 400, `not (userName eq "x")`: 400, `emails[type eq "work"]`: 400, `id.value eq "x"`: 400, `manager eq "x"`: 400, `groups.display eq "x"`: 400,
 	} {
 		s.do(status, "GET", "/Users?filter="+strings.NewReplacer(" ", "%20", `"`, "%22").Replace(filter), "")

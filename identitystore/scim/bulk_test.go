@@ -2,6 +2,7 @@ package scim_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -53,4 +54,46 @@ func TestBulkRefuses(t *testing.T) {
 	counts, err := s.svc.Reader().Counts(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, counts.Users, "nothing was stored")
+}
+
+// TestBulkOrder: what an operation refers to is done first, and only what a POST makes can be referred to.
+func TestBulkOrder(t *testing.T) {
+	t.Parallel()
+	s := start(t, scim.Config{})
+	u := id(s.do(201, "POST", "/Users", userBody("there")))
+	run := func(more string, ops ...string) []string {
+		body := `{"schemas":["urn:ietf:params:scim:api:messages:2.0:BulkRequest"]` + more + `,"Operations":[` + strings.Join(ops, ",") + `]}`
+		list, _ := s.do(200, "POST", "/Bulk", body)["Operations"].([]any)
+		out := []string{}
+		for _, e := range list {
+			m, _ := e.(map[string]any)
+			out = append(out, fmt.Sprint(m["status"]))
+		}
+		return out
+	}
+	create := func(kind, bulkID, data string) string {
+		return `{"method":"POST","path":"/` + kind + `","bulkId":"` + bulkID + `","data":` + data + `}`
+	}
+	patch := func(path string) string {
+		return `{"method":"PATCH","path":"` + path + `","data":` + patchBody(`{"op":"replace","path":"displayName","value":"new name"}`) + `}`
+	}
+	require.Equal(t, []string{"204", "201"}, run("", patch("/Groups/bulkId:g"), create("Groups", "g", groupBody("G", ""))))
+	require.Len(t, s.do(200, "GET", "/Groups?filter=displayName%20eq%20%22new%20name%22", "")["Resources"], 1)
+	require.Equal(t, []string{"200", "409"}, run("", `{"method":"PATCH","path":"/Users/`+u+`","bulkId":"q","data":`+patchBody(`{"op":"replace","path":"title","value":"x"}`)+`}`, patch("/Users/bulkId:q")))
+	without := `{"method":"POST","path":"/Users","data":` + userBody("nobody") + `}`
+	require.Equal(t, []string{"400", "400"}, run("", without, without)) // no name is no name twice
+
+	// A cycle through something else than members of groups is one that nobody can resolve.
+	chief := func(name, of string) string {
+		return strings.Replace(userBody(name), `"displayName"`, `"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"value":"bulkId:`+of+`"}},"displayName"`, 1)
+	}
+	require.Equal(t, []string{"409", "409"}, run("", create("Users", "a", chief("a", "b")), create("Users", "b", chief("b", "a"))))
+	require.Equal(t, []string{"201", "201"}, run("", create("Users", "a", chief("a", "b")), create("Users", "b", userBody("b"))))
+	require.Equal(t, []string{"201", "201"}, run("", create("Groups", "a", groupBody("A", `{"value":"bulkId:b"}`)), create("Groups", "b", groupBody("B", `{"value":"bulkId:a"},{"value":"`+u+`"}`))))
+
+	// After the last failure that is allowed nothing is done, not even for the sake of another.
+	require.Equal(t, []string{"409"}, run(`,"failOnErrors":1`, create("Users", "x", userBody("there")), create("Users", "y", userBody("later"))))
+	require.Equal(t, []string{"409"}, run(`,"failOnErrors":1`, create("Groups", "x", groupBody("X", `{"value":"bulkId:y"}`)), create("Users", "y", userBody("there"))))
+	require.Empty(t, s.do(200, "GET", "/Groups?filter=displayName%20eq%20%22X%22", "")["Resources"])
+	require.Empty(t, s.do(200, "GET", "/Users?filter=userName%20eq%20%22later%22", "")["Resources"])
 }
