@@ -99,21 +99,20 @@ func scanChars(b []byte) (cr bool, err *Error) {
 			ascii = false
 		}
 		if (w-ones*0x20)&^w&highs != 0 { // some byte is below 0x20 (exact when there is none: no borrow occurs)
-			for k, c := range b[i : i+8] {
-				if c < 0x20 && !isSpace(c) {
-					return false, &Error{CodeMalformed, "character that XML does not allow", i + k}
-				}
-				cr = cr || c == '\r'
+			found, at := controls(b[i : i+8])
+			if at >= 0 {
+				return false, &Error{CodeMalformed, "character that XML does not allow", i + at}
 			}
+			cr = cr || found
 		}
 		i += 8
 	}
-	for ; i < len(b); i++ {
-		c := b[i]
-		if c < 0x20 && !isSpace(c) {
-			return false, &Error{CodeMalformed, "character that XML does not allow", i}
-		}
-		cr = cr || c == '\r'
+	found, at := controls(b[i:])
+	if at >= 0 {
+		return false, &Error{CodeMalformed, "character that XML does not allow", i + at}
+	}
+	cr = cr || found
+	for _, c := range b[i:] {
 		ascii = ascii && c < utf8.RuneSelf
 	}
 	if ascii {
@@ -130,6 +129,18 @@ func printable(b []byte) bool {
 	w, x := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
 	y, z := binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])
 	return ((w-ones*0x20)|(x-ones*0x20)|(y-ones*0x20)|(z-ones*0x20)|w|x|y|z)&highs == 0
+}
+
+// controls looks at the control characters of b: whether a carriage return is among them, and where the first stands that XML does not
+// allow, -1 for none.
+func controls(b []byte) (cr bool, forbidden int) {
+	for i, c := range b {
+		if c < 0x20 && !isSpace(c) {
+			return cr, i
+		}
+		cr = cr || c == '\r'
+	}
+	return cr, -1
 }
 
 // nonCharacters refuses U+FFFE and U+FFFF, the only valid UTF-8 beside control characters that Char leaves out.

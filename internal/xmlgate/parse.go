@@ -272,12 +272,8 @@ func (p *parser) name() (start int32, lengths nameInfo, err *Error) {
 			i += n
 			continue
 		}
-		if i == part && classes[c]&className != 0 && classes[c]&classNameStart == 0 {
-			break
-		}
-		if classes[c]&className != 0 {
-			for i++; i < len(s) && classes[s[i]]&className != 0; i++ { // ASCII
-			}
+		if n := asciiName(s[i:], i > part); n > 0 {
+			i += n
 			continue
 		}
 		if c != ':' {
@@ -301,6 +297,18 @@ func (p *parser) name() (start int32, lengths nameInfo, err *Error) {
 		return i32(begin), nameInfo(i - begin), nil //nolint:gosec // names are limited
 	}
 	return i32(begin), nameInfo(colon-begin)<<nameBits | nameInfo(i-part), nil //nolint:gosec // names are limited
+}
+
+// asciiName returns how many ASCII characters of a name s begins with; inside says that there are some before it.
+func asciiName(s string, inside bool) int {
+	if !inside && classes[s[0]]&classNameStart == 0 {
+		return 0
+	}
+	i := 0
+	for i < len(s) && classes[s[i]]&className != 0 {
+		i++
+	}
+	return i
 }
 
 func (p *parser) endTag() error {

@@ -29,10 +29,13 @@ func (p *parser) startTag() error {
 	if err != nil {
 		return err
 	}
+	x.content = i32(p.i)
+	if !empty && p.exact(x) {
+		x.name |= flagExact
+	}
 	if err := p.scope(x); err != nil {
 		return err
 	}
-	x.content = i32(p.i)
 	p.cur = i
 	p.depth++
 	if empty {
@@ -44,9 +47,8 @@ func (p *parser) startTag() error {
 
 // attributes reads up to the end of the tag. Declarations go into force at once, the rest goes to p.attrs.
 func (p *parser) attributes(owner int32, x *elem) (empty bool, err *Error) {
-	declared, exact := 0, true
+	declared := 0
 	for {
-		at := p.i
 		spaced := p.skipSpace()
 		if p.i >= len(p.src) {
 			return false, p.malformed("the document ends inside a tag")
@@ -54,9 +56,6 @@ func (p *parser) attributes(owner int32, x *elem) (empty bool, err *Error) {
 		switch p.src[p.i] {
 		case '>':
 			p.i++
-			if exact && !spaced {
-				x.name |= flagExact
-			}
 			return false, nil
 		case '/':
 			if p.i+1 >= len(p.src) || p.src[p.i+1] != '>' {
@@ -73,7 +72,6 @@ func (p *parser) attributes(owner int32, x *elem) (empty bool, err *Error) {
 		case err != nil:
 		case p.isDeclaration(&a):
 			x.name |= flagDecls
-			exact = false
 			if declared++; declared > p.lim.Namespaces {
 				return false, p.fail(CodeTooLarge, "too many namespace declarations on one element")
 			}
@@ -82,7 +80,6 @@ func (p *parser) attributes(owner int32, x *elem) (empty bool, err *Error) {
 			err = p.fail(CodeTooLarge, "too many attributes on one element")
 		default:
 			*p.attrs.add() = a
-			exact = exact && p.src[at] == ' ' && a.name == i32(at)+1 && p.asCanonical(&a)
 		}
 		if err != nil {
 			return false, err
@@ -93,13 +90,34 @@ func (p *parser) attributes(owner int32, x *elem) (empty bool, err *Error) {
 	}
 }
 
-// asCanonical reports whether a, whose prefix is not settled yet, is written as canonicalisation writes it.
-func (p *parser) asCanonical(a *attr) bool {
-	size := a.info.local()
-	if n := a.info.binding(); n > 0 {
-		size += n + 1
+// exact reports whether the start tag x, whose prefixes are not settled yet, is written as canonicalisation writes it when no
+// declaration is due: one blank before each attribute and nothing else between them, double quotes, no prefix if there are several.
+func (p *parser) exact(x *elem) bool {
+	if x.name&flagDecls != 0 {
+		return false
 	}
-	return a.info&attrDecode == 0 && a.value == a.name+size+2 && p.src[a.value-1] == '"' // ="
+	last, end := "", x.open+1+x.nameLen() // end of what was looked at: of the name, of a value with its quote
+	for i := x.attr; i < p.attrs.n; i++ {
+		a := p.attrs.at(i)
+		size := a.info.local()
+		if n := a.info.binding(); n > 0 {
+			if p.attrs.n > x.attr+1 {
+				return false
+			}
+			size += n + 1
+		}
+		name := p.src[a.name : a.name+size]
+		if a.info&attrDecode != 0 || p.src[end] != ' ' || a.name != end+1 || a.value != a.name+size+2 || p.src[a.value-1] != '"' || name <= last {
+			return false
+		}
+		if last, end = name, x.content-1; i+1 < p.attrs.n {
+			end = p.attrs.at(i+1).name - 1
+		}
+		if p.src[end-1] != '"' { // white space stands there, or it is the quote that closes the value
+			return false
+		}
+	}
+	return end+1 == x.content
 }
 
 // isDeclaration reports whether a, whose prefix is not settled yet, is xmlns or xmlns:something.
@@ -328,9 +346,6 @@ func (p *parser) scope(x *elem) *Error {
 		return err
 	}
 	x.binding = binding
-	if p.attrs.n > x.attr+1 && !p.sorted(x.attr, p.attrs.n) {
-		x.name &^= flagExact
-	}
 	for i := x.attr; i < p.attrs.n; i++ {
 		a := p.attrs.at(i)
 		if n := a.info.binding(); n > 0 { // the default namespace does not apply to attributes
@@ -348,20 +363,6 @@ func (p *parser) scope(x *elem) *Error {
 		}
 	}
 	return p.attributesOnce(x.attr, p.attrs.n)
-}
-
-// sorted reports whether the attributes, whose prefixes are not settled yet, have none and stand in canonical order.
-func (p *parser) sorted(from, to int32) bool {
-	last := ""
-	for i := from; i < to; i++ {
-		a := p.attrs.at(i)
-		name := p.src[a.name : a.name+a.info.local()]
-		if a.info.binding() > 0 || name <= last {
-			return false
-		}
-		last = name
-	}
-	return true
 }
 
 // inForce returns the binding of the prefix that stands at that place.
