@@ -34,14 +34,19 @@ func (c *conv) ticket(t messages.Ticket) Ticket {
 	return Ticket{c.realm(t.Realm), c.name(t.SName), c.encrypted(t.EncPart)}
 }
 
+func (c *conv) dTicket(s der.Dec) Ticket {
+	c.fail(s.Field(0).Int() == protoVer)
+	return Ticket{c.dRealm(s.Field(1)), c.dName(s.Field(2)), c.dEncrypted(s.Field(3))}
+}
+
 // ParseTicket reads one Ticket.
 func ParseTicket(b []byte) (Ticket, error) {
-	var t messages.Ticket
-	if err := unmarshal(b, 0, &t); err != nil {
+	s, err := open(b, 0, asnAppTag.Ticket)
+	if err != nil {
 		return Ticket{}, err
 	}
 	c := new(conv)
-	return result(c.ticket(t), c)
+	return done(c.dTicket(s), s, c)
 }
 
 // TicketPart is EncTicketPart: what the KDC tells the service.
@@ -77,21 +82,29 @@ func (t TicketPart) Encode() []byte {
 
 // ParseTicketPart reads the decrypted part of a ticket.
 func ParseTicketPart(b []byte) (TicketPart, error) {
-	var k messages.EncTicketPart
-	if err := unmarshal(b, plainPad, &k); err != nil {
+	s, err := open(b, plainPad, asnAppTag.EncTicketPart)
+	if err != nil {
 		return TicketPart{}, err
 	}
 	c := new(conv)
-	t := TicketPart{
-		Flags: c.flags(k.Flags), Key: c.key(k.Key), CRealm: c.realm(k.CRealm), CName: c.name(k.CName),
-		TRType: k.Transited.TRType, Transited: k.Transited.Contents,
-		AuthTime: k.AuthTime, StartTime: k.StartTime, EndTime: k.EndTime, RenewTill: k.RenewTill,
-		Addresses: c.addresses(k.CAddr), AuthData: c.authData(k.AuthorizationData),
+	t := TicketPart{Flags: s.Field(0).Flags(), Key: c.dKey(s.Field(1)), CRealm: c.dRealm(s.Field(2)), CName: c.dName(s.Field(3))}
+	t.TRType, t.Transited = c.pair(s.Field(4))
+	t.AuthTime = c.dTime(s.Field(5))
+	t.StartTime = t.AuthTime
+	if f, ok := s.Opt(6); ok {
+		t.StartTime = c.dTime(f)
 	}
-	if t.StartTime.IsZero() {
-		t.StartTime = t.AuthTime
+	t.EndTime = c.dTime(s.Field(7))
+	if f, ok := s.Opt(8); ok {
+		t.RenewTill = c.dTime(f)
 	}
-	return result(t, c)
+	if f, ok := s.Opt(9); ok {
+		c.pairs(f, maxAddresses, func(kind int32, b []byte) { t.Addresses = append(t.Addresses, Address{kind, b}) })
+	}
+	if f, ok := s.Opt(10); ok {
+		c.pairs(f, maxAuthData, func(kind int32, b []byte) { t.AuthData = append(t.AuthData, AuthData{kind, b}) })
+	}
+	return done(t, s, c)
 }
 
 // Authenticator proves that the sender of an AP-REQ knows the session key.
@@ -120,20 +133,26 @@ func (a Authenticator) Encode() []byte {
 
 // ParseAuthenticator reads a decrypted authenticator.
 func ParseAuthenticator(b []byte) (Authenticator, error) {
-	var k types.Authenticator
-	if err := unmarshal(b, plainPad, &k); err != nil {
+	s, err := open(b, plainPad, asnAppTag.Authenticator)
+	if err != nil {
 		return Authenticator{}, err
 	}
 	c := new(conv)
-	c.fail(k.AVNO == protoVer)
-	a := Authenticator{CRealm: c.realm(k.CRealm), CName: c.name(k.CName), CTime: k.CTime.Add(c.micro(k.Cusec)), Seq: c.uint32(k.SeqNumber)}
-	if k.Cksum.Checksum != nil {
-		a.Checksum = &Checksum{k.Cksum.CksumType, k.Cksum.Checksum}
+	c.fail(s.Field(0).Int() == protoVer)
+	a := Authenticator{CRealm: c.dRealm(s.Field(1)), CName: c.dName(s.Field(2))}
+	if f, ok := s.Opt(3); ok {
+		a.Checksum = new(Checksum)
+		a.Checksum.Type, a.Checksum.Sum = c.pair(f)
 	}
-	if k.SubKey.KeyValue != nil {
-		a.Subkey = c.key(k.SubKey)
+	micro := c.dMicro(s.Field(4))
+	a.CTime = c.dTime(s.Field(5)).Add(micro)
+	if f, ok := s.Opt(6); ok {
+		a.Subkey = c.dKey(f)
 	}
-	return result(a, c)
+	if f, ok := s.Opt(7); ok {
+		a.Seq = c.uint32(f.Int())
+	}
+	return done(a, s, c)
 }
 
 // APReq is the message that presents a ticket.
@@ -151,13 +170,20 @@ func (a APReq) Encode() []byte {
 
 // ParseAPReq reads an AP-REQ.
 func ParseAPReq(b []byte) (APReq, error) {
-	var k messages.APReq
-	if err := unmarshal(b, 0, &k); err != nil {
+	s, err := open(b, 0, asnAppTag.APREQ)
+	if err != nil {
 		return APReq{}, err
 	}
 	c := new(conv)
-	c.fail(k.PVNO == protoVer)
-	return result(APReq{c.flags(k.APOptions), c.ticket(k.Ticket), c.encrypted(k.EncryptedAuthenticator)}, c)
+	c.fail(s.Field(0).Int() == protoVer)
+	c.fail(s.Field(1).Int() == MsgAPReq)
+	a := APReq{Options: s.Field(2).Flags()}
+	ticket := s.Field(3)
+	app := ticket.Into(der.App(asnAppTag.Ticket))
+	ticket.End()
+	a.Ticket = c.dTicket(app.Seq())
+	a.Auth = c.dEncrypted(s.Field(4))
+	return done(a, s, c)
 }
 
 // EncodeAPRep returns an AP-REP around its encrypted part.
