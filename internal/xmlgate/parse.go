@@ -259,7 +259,7 @@ func pseudoAttribute(s string) (value, tail string, ok bool) {
 }
 
 // name reads prefix:local at p.i, refusing a second colon and an empty part.
-func (p *parser) name() (start int32, lengths nameInfo, err *Error) {
+func (p *parser) name() (start int32, lengths nameInfo, err *Error) { //nolint:cyclop // the hottest loop: a call for each name costs
 	s, begin, colon := p.src, p.i, -1
 	part, i := p.i, p.i
 	for i < len(s) {
@@ -272,8 +272,9 @@ func (p *parser) name() (start int32, lengths nameInfo, err *Error) {
 			i += n
 			continue
 		}
-		if n := asciiName(s[i:], i > part); n > 0 {
-			i += n
+		if classes[c]&className != 0 && (i > part || classes[c]&classNameStart != 0) {
+			for i++; i < len(s) && classes[s[i]]&className != 0; i++ { // ASCII
+			}
 			continue
 		}
 		if c != ':' {
@@ -297,18 +298,6 @@ func (p *parser) name() (start int32, lengths nameInfo, err *Error) {
 		return i32(begin), nameInfo(i - begin), nil //nolint:gosec // names are limited
 	}
 	return i32(begin), nameInfo(colon-begin)<<nameBits | nameInfo(i-part), nil //nolint:gosec // names are limited
-}
-
-// asciiName returns how many ASCII characters of a name s begins with; inside says that there are some before it.
-func asciiName(s string, inside bool) int {
-	if !inside && classes[s[0]]&classNameStart == 0 {
-		return 0
-	}
-	i := 0
-	for i < len(s) && classes[s[i]]&className != 0 {
-		i++
-	}
-	return i
 }
 
 func (p *parser) endTag() error {
