@@ -1,10 +1,12 @@
 package main
 
 import (
-	"context"
 	"html"
+	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -92,43 +94,57 @@ func TestSAMLPage(t *testing.T) {
 	require.Contains(t, body, "Refused: not_a_response")
 }
 
-// The administration is closed to everybody else, on every address and method.
+// The administration is closed to everybody else: every address, to who is signed in, to who is not, and to a form of another
+// site that acts for an administrator.
 func TestAdministrationIsClosed(t *testing.T) {
 	t.Parallel()
-	a := running(t, nil)
-	b := samltest.NewBrowser("bob", "Battery-Staple-2")
-	_, err := a.open(t.Context(), b, a.fromPortal())
+	a := running(t, func(o *options) { o.secondFactor = factorOptional })
+	pages := a.adminPages()
+	require.Len(t, pages, 9)
+	bob, stranger, admin := samltest.NewBrowser("bob", "Battery-Staple-2"), samltest.NewBrowser("", ""), administrator(t, a)
+	_, err := a.open(t.Context(), bob, a.fromPortal())
 	require.NoError(t, err)
-	for _, path := range []string{"/admin", "/admin/rules", "/admin/saml", "/admin/sync"} {
-		for _, method := range []string{http.MethodGet, http.MethodPost} {
-			p, err := b.Send(t.Context(), &samltest.Form{Action: a.portalURL + path, Method: method, Fields: url.Values{}})
-			require.NoError(t, err)
-			require.NotEqual(t, http.StatusOK, p.Status, "%s %s", method, path)
-			require.NotContains(t, p.Body, "Synchronise now")
+	before := a.sync.report().at
+	for pattern := range pages {
+		method, path, _ := strings.Cut(pattern, " ")
+		fields := url.Values{"user": {"alice@example.com"}}
+		status, body := sendAs(t, bob, method, a.portalURL+path, fields, nil)
+		require.Equal(t, http.StatusForbidden, status, pattern)
+		require.Contains(t, body, "This page is for administrators.", pattern)
+		status, body = sendAs(t, stranger, method, a.portalURL+path, fields, nil)
+		if method == http.MethodGet {
+			require.Equal(t, http.StatusSeeOther, status, pattern)
+			continue
+		}
+		require.Equal(t, http.StatusUnauthorized, status, pattern)
+		require.Contains(t, body, "Your session has ended.", pattern)
+		for _, header := range []http.Header{{"Sec-Fetch-Site": {"cross-site"}}, {"Sec-Fetch-Site": {"same-site"}}, {"Origin": {"https://evil.example.test"}}} {
+			status, _ := sendAs(t, admin, method, a.portalURL+path, fields, header)
+			require.Equal(t, http.StatusForbidden, status, pattern)
 		}
 	}
+	require.Equal(t, before, a.sync.report().at, "nothing was started")
 	closed := running(t, func(o *options) { o.adminGroup = "No-Such-Group" })
 	p, err := closed.open(t.Context(), samltest.NewBrowser("alice", "Correct-Horse-1"), "/admin")
 	require.NoError(t, err)
 	require.Equal(t, http.StatusForbidden, p.Status)
 }
 
-// A form of another site cannot act for a signed-in administrator.
-func TestCrossSiteRequestsAreRefused(t *testing.T) {
-	t.Parallel()
-	a := running(t, nil)
-	b := administrator(t, a)
-	before := a.sync.report().at
-	for _, header := range []http.Header{{"Sec-Fetch-Site": {"cross-site"}}, {"Sec-Fetch-Site": {"same-site"}}, {"Origin": {"https://evil.example.test"}}} {
-		req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, a.portalURL+"/admin/sync", http.NoBody)
-		require.NoError(t, err)
-		req.Header = header.Clone()
-		res, err := b.Client.Do(req)
-		require.NoError(t, err)
-		require.NoError(t, res.Body.Close())
-		require.Equal(t, http.StatusForbidden, res.StatusCode)
-	}
-	require.Equal(t, before, a.sync.report().at)
+// sendAs sends one request with the cookies of a browser and follows no redirect.
+func sendAs(t *testing.T, b *samltest.Browser, method, address string, fields url.Values, header http.Header) (status int, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(fields.Encode()))
+	require.NoError(t, err)
+	req.Header = http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	maps.Copy(req.Header, header)
+	client := *b.Client
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	res, err := client.Do(req)
+	require.NoError(t, err)
+	defer func() { _ = res.Body.Close() }()
+	raw, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	return res.StatusCode, string(raw)
 }
 
 func TestPagesAreStrict(t *testing.T) {
@@ -141,6 +157,12 @@ func TestPagesAreStrict(t *testing.T) {
 	require.NotContains(t, csp, "unsafe")
 	require.Equal(t, "nosniff", p.Header.Get("X-Content-Type-Options"))
 	require.Equal(t, "no-store", p.Header.Get("Cache-Control"))
+	for _, path := range []string{"/static/style.css", "/static/progress.js", "/static/icon.svg", "/healthz"} {
+		p, err := a.open(t.Context(), samltest.NewBrowser("", ""), path)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, p.Status)
+		require.Equal(t, "nosniff", p.Header.Get("X-Content-Type-Options"), path)
+	}
 }
 
 func TestFindingsAreSentences(t *testing.T) {

@@ -35,13 +35,9 @@ func (a *app) routes() http.Handler {
 	mux.HandleFunc("GET /{$}", a.home)
 	mux.HandleFunc("GET /start", a.signedIn(a.start))
 	mux.HandleFunc("GET /credentials", a.signedIn(a.credentials))
-	mux.HandleFunc("GET /admin", a.signedIn(a.adminOnly(a.admin)))
-	mux.HandleFunc("POST /admin/sync", a.signedIn(a.adminOnly(a.adminSync)))
-	mux.HandleFunc("GET /admin/sync/progress", a.signedIn(a.adminOnly(a.adminProgress)))
-	mux.HandleFunc("GET /admin/rules", a.signedIn(a.adminOnly(a.rulesForm)))
-	mux.HandleFunc("POST /admin/rules", a.signedIn(a.adminOnly(a.rulesRun)))
-	mux.HandleFunc("GET /admin/saml", a.signedIn(a.adminOnly(a.samlForm)))
-	mux.HandleFunc("POST /admin/saml", a.signedIn(a.adminOnly(a.samlInspect)))
+	for pattern, page := range a.adminPages() {
+		mux.HandleFunc(pattern, a.signedIn(a.adminOnly(page)))
+	}
 	a.factorRoutes(mux)
 	mux.HandleFunc("GET /healthz", a.healthz)
 	mux.Handle("/metrics", opmetrics.Guard(a.telemetry.token, &a.telemetry.counts))
@@ -56,6 +52,20 @@ func (a *app) routes() http.Handler {
 	return guard.Handler(mux)
 }
 
+// adminPages are the addresses of administrators. They stand in one table, so that none is served without the check.
+func (a *app) adminPages() map[string]userHandler {
+	pages := map[string]userHandler{
+		"GET /admin": a.admin, "POST /admin/sync": a.adminSync, "GET /admin/sync/progress": a.adminProgress,
+		"GET /admin/rules": a.rulesForm, "POST /admin/rules": a.rulesRun,
+		"GET /admin/saml": a.samlForm, "POST /admin/saml": a.samlInspect,
+		"GET /admin/factors": a.adminFactors,
+	}
+	if a.offersFactors() {
+		pages["POST /admin/factors"] = a.adminFactorsReset
+	}
+	return pages
+}
+
 // static serves the stylesheet, the icon and the script.
 func (a *app) static(w http.ResponseWriter, r *http.Request) {
 	file := r.PathValue("file")
@@ -64,11 +74,13 @@ func (a *app) static(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Cache-Control", "max-age=300")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	http.ServeFileFS(w, r, web, "web/"+file) //nolint:gosec // one of three names
 }
 
 func (a *app) healthz(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	_, _ = w.Write([]byte("ok\n"))
 }
 

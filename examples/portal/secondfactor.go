@@ -88,13 +88,11 @@ func (a *app) identityProvider() http.Handler {
 func (a *app) offersFactors() bool { return a.factor != nil && a.opts.idpMetadata == "" }
 
 func (a *app) factorRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /admin/factors", a.signedIn(a.adminOnly(a.adminFactors)))
 	if !a.offersFactors() {
 		return
 	}
 	mux.HandleFunc("GET /security", a.signedIn(a.security))
 	mux.HandleFunc("POST /security", a.signedIn(a.securityChange))
-	mux.HandleFunc("POST /admin/factors", a.signedIn(a.adminOnly(a.adminFactorsReset)))
 }
 
 type securityContent struct {
