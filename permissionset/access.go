@@ -72,7 +72,14 @@ func NewAccess(o Organization, cfg AccessConfig) *Access {
 		groups[g.ID] = true
 	}
 	known := func(t PrincipalType, id string) bool {
-		return cfg.ExternalPrincipals && id != "" || t == UserPrincipal && users[id] || t == GroupPrincipal && groups[id]
+		switch t {
+		case UserPrincipal:
+			return cfg.ExternalPrincipals && id != "" || users[id]
+		case GroupPrincipal:
+			return cfg.ExternalPrincipals && id != "" || groups[id]
+		default:
+			return false
+		}
 	}
 	a.index(known)
 	a.indexApplications(known)
@@ -96,7 +103,7 @@ func (a *Access) index(known func(PrincipalType, string) bool) {
 		account, ok1 := a.accounts[as.TargetID]
 		set, ok2 := a.sets[as.PermissionSet]
 		switch {
-		case as.PrincipalType != UserPrincipal && as.PrincipalType != GroupPrincipal, !known(as.PrincipalType, as.PrincipalID):
+		case !known(as.PrincipalType, as.PrincipalID):
 			a.warn(path, "unknown", "the principal is unknown; the assignment grants nothing")
 			continue
 		case !ok1:

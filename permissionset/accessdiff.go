@@ -103,7 +103,7 @@ func (x *snapshotIndex) userName(id string) string {
 // cause looks in the state without the access for what the state with it has.
 func cause(without, with *snapshotIndex, user string, held SetAccess) Cause {
 	u, ok := without.g.Directory.UserByID(user)
-	if !ok || u.Status == Disabled {
+	if !ok || u.Status != "" && u.Status != Enabled {
 		return CauseStatus
 	}
 	for _, i := range held.Assignments {

@@ -16,9 +16,13 @@ type Selector struct {
 	Except *Selector         `json:"except,omitempty"`
 }
 
-// Expand returns the IDs of the accounts that the selector picks, sorted.
+// Expand returns the IDs of the accounts that the selector picks, sorted. A pattern that is not valid picks nothing; where
+// it stands in Except, nobody can tell what is left, and nothing is picked at all.
 func (s Selector) Expand(accounts []Account) []string {
 	out := []string{}
+	if s.Except != nil && slices.ContainsFunc(s.Except.Names, malformed) {
+		return out
+	}
 	for _, a := range accounts {
 		if s.picks(a) && (s.Except == nil || !s.Except.picks(a)) {
 			out = append(out, a.ID)
@@ -26,6 +30,11 @@ func (s Selector) Expand(accounts []Account) []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+func malformed(pattern string) bool {
+	_, err := path.Match(pattern, "")
+	return err != nil
 }
 
 func (s Selector) picks(a Account) bool {
