@@ -47,7 +47,7 @@ func (b brokenAuth) Authenticate(context.Context, string) (*identitystore.Servic
 // TestBrokenParts: an authenticator that fails or panics refuses, with nothing of the cause in the answer.
 func TestBrokenParts(t *testing.T) {
 	t.Parallel()
-	for want, auth := range map[int]brokenAuth{500: {errors.New("secret cause")}, 503: {context.DeadlineExceeded}} {
+	for want, auth := range map[int]brokenAuth{500: {errors.New("secret cause")}, 503: {context.DeadlineExceeded}, 429: {&identitystore.ThrottlingError{}}} {
 		h, err := scim.NewHandler(scim.Config{Auth: auth})
 		require.NoError(t, err)
 		rq := httptest.NewRequest("GET", "/Users", nil)
@@ -56,7 +56,7 @@ func TestBrokenParts(t *testing.T) {
 		h.ServeHTTP(w, rq)
 		require.Equal(t, want, w.Code)
 		require.NotContains(t, w.Body.String(), "secret")
-		require.Equal(t, map[int]string{500: "", 503: "1"}[want], w.Header().Get("Retry-After"))
+		require.Equal(t, map[int]string{500: "", 503: "1", 429: "1"}[want], w.Header().Get("Retry-After"))
 	}
 	h, err := scim.NewHandler(scim.Config{Auth: brokenAuth{}})
 	require.NoError(t, err)
@@ -215,6 +215,13 @@ func TestContentTypes(t *testing.T) {
 		{"json", 415},
 	} {
 		s.do(c.status, "POST", "/Users", userBody(fmt.Sprint("c", i)), "Content-Type", c.name)
+	}
+	for path, status := range map[string]int{ // whether there is such an endpoint comes first
+		"POST /Groups": 415, "POST /Bulk": 415, "POST /Users/.search": 415, "PUT /Users/x": 415, "PATCH /Users/x": 415,
+		"POST /nothing": 404, "PUT /Users/_": 404, "PUT /Users": 405, "POST /Schemas": 405, "PUT /Bulk": 405, "PUT /Users/.search": 405, "POST /Me": 501,
+	} {
+		method, path, _ := strings.Cut(path, " ")
+		s.do(status, method, path, "{}", "Content-Type", "text/plain")
 	}
 	for _, accept := range []string{"text/html", "application/xml", "image/*", "nonsense"} {
 		res := s.raw("GET", "/Users", "", "Accept", accept, "User-Agent", "") //nolint:bodyclose // raw does it

@@ -37,6 +37,7 @@ type request struct {
 	query                url.Values
 	body                 []byte
 	ifMatch, ifNoneMatch string
+	media                error // of the body's content type
 }
 
 // response is what is answered.
@@ -106,7 +107,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (*response, erro
 	if err != nil {
 		return nil, err
 	}
-	rq := &request{svc: svc, method: r.Method, path: path, query: query, body: body}
+	rq := &request{svc: svc, method: r.Method, path: path, query: query, body: body, media: mediaError(r.Header.Get("Content-Type"), body)}
 	if h.cfg.Profile == RFC {
 		rq.ifMatch, rq.ifNoneMatch = r.Header.Get("If-Match"), r.Header.Get("If-None-Match")
 	}
@@ -146,16 +147,22 @@ func (h *Handler) body(r *http.Request) ([]byte, error) {
 		h.drain(r, maxDrain)
 		return nil, refuse(http.StatusRequestEntityTooLarge, "", "the request is too long")
 	}
-	if ct := r.Header.Get("Content-Type"); ct != "" && len(raw) > 0 {
-		t, _, err := mime.ParseMediaType(ct)
-		if err != nil && t == "" {
-			t, _, _ = strings.Cut(ct, ";")
-		}
-		if t = strings.ToLower(strings.TrimSpace(t)); t != contentType && t != "application/json" {
-			return nil, refuse(http.StatusUnsupportedMediaType, "", "the content type is not "+contentType)
-		}
-	}
 	return raw, nil
+}
+
+// mediaError refuses a body that is something else than JSON, once it is known that somebody wants it.
+func mediaError(contentTypeHeader string, body []byte) error {
+	if contentTypeHeader == "" || len(body) == 0 {
+		return nil
+	}
+	t, _, err := mime.ParseMediaType(contentTypeHeader)
+	if err != nil && t == "" {
+		t, _, _ = strings.Cut(contentTypeHeader, ";")
+	}
+	if t = strings.ToLower(strings.TrimSpace(t)); t != contentType && t != "application/json" {
+		return refuse(http.StatusUnsupportedMediaType, "", "the content type is not "+contentType)
+	}
+	return nil
 }
 
 // drain reads and forgets the rest of a body: closing the connection at once would keep the client from the answer.
@@ -199,7 +206,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, id string, err er
 	}
 	h.cfg.Logger.LogAttrs(r.Context(), level, "scim: refused", slog.String("request", id), slog.Int("status", e.Status),
 		slog.String("type", e.Type), slog.Any("cause", err))
-	if e.Status == http.StatusServiceUnavailable {
+	if (e.Status == http.StatusServiceUnavailable || e.Status == http.StatusTooManyRequests) && w.Header().Get("Retry-After") == "" {
 		w.Header().Set("Retry-After", "1")
 	}
 	h.write(w, &response{status: e.Status, body: h.errorBody(e, id)})
@@ -275,6 +282,9 @@ func (h *Handler) route(ctx context.Context, rq *request) (*response, error) { /
 		if rq.method != http.MethodPost {
 			return notAllowed("POST")
 		}
+		if rq.media != nil {
+			return nil, rq.media
+		}
 		return h.bulk(ctx, rq)
 	case rfc && (name == "Me" || name == ".search" && len(parts) == 1):
 		return nil, refuse(http.StatusNotImplemented, "", "this endpoint is not offered")
@@ -307,6 +317,9 @@ func (h *Handler) collection(ctx context.Context, rq *request, t resourceType) (
 		}
 		return h.list(ctx, rq.svc, t, p)
 	case http.MethodPost:
+		if rq.media != nil {
+			return nil, rq.media
+		}
 		return h.create(ctx, rq, t)
 	}
 	return notAllowed("GET, POST")
@@ -322,6 +335,9 @@ func (h *Handler) single(ctx context.Context, rq *request, t resourceType, id st
 	}
 	if !isID(id) {
 		return nil, notFound()
+	}
+	if rq.media != nil {
+		return nil, rq.media
 	}
 	switch rq.method {
 	case http.MethodGet:

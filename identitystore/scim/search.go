@@ -14,6 +14,9 @@ func (h *Handler) search(ctx context.Context, rq *request, t resourceType) (*res
 	if rq.method != http.MethodPost {
 		return notAllowed("POST")
 	}
+	if rq.media != nil {
+		return nil, rq.media
+	}
 	raw, err := decodeObject(rq.body)
 	if err != nil {
 		return nil, err
