@@ -276,11 +276,8 @@ func (s *Store) analyze(ctx context.Context) {
 	}
 	defer func() { _ = conn.Close() }()
 	list := []string{"ANALYZE principal", "ANALYZE external_id", "ANALYZE edge", "ANALYZE flat"}
-	if s.dialect == SQLite {
-		var was int64
-		if err := conn.QueryRowContext(ctx, "PRAGMA analysis_limit").Scan(&was); err != nil {
-			return
-		}
+	var was int64
+	if s.dialect == SQLite && conn.QueryRowContext(ctx, "PRAGMA analysis_limit").Scan(&was) == nil { // SQLite 3.32 or later
 		list = append([]string{analyzeSome}, list...)
 		defer func() {
 			_, _ = conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA analysis_limit = "+strconv.FormatInt(was, 10))

@@ -109,7 +109,7 @@ func TestSQLiteBigLoad(t *testing.T) {
 	require.NoError(t, err)
 	before := indexesOf(t, db)
 	const users, groups = 510, 100
-	load := func(name string, then func(tx *identitystore.Tx, people []*identitystore.User, teams []*identitystore.Group) error) error {
+	load := func(name string, users int, then func(tx *identitystore.Tx, people []*identitystore.User, teams []*identitystore.Group) error) error {
 		return svc.Update(ctx, identitystore.Author{Actor: "load"}, func(tx *identitystore.Tx) error {
 			people, teams := make([]*identitystore.User, users), make([]*identitystore.Group, groups)
 			for i := range people {
@@ -160,7 +160,7 @@ func TestSQLiteBigLoad(t *testing.T) {
 		return err
 	}
 	refused := errors.New("refused")
-	require.ErrorIs(t, load("a", func(tx *identitystore.Tx, people []*identitystore.User, teams []*identitystore.Group) error {
+	require.ErrorIs(t, load("a", users, func(tx *identitystore.Tx, people []*identitystore.User, teams []*identitystore.Group) error {
 		return errors.Join(inTheMiddle(tx, people, teams), refused)
 	}), refused)
 	require.Equal(t, before, indexesOf(t, db))
@@ -170,7 +170,7 @@ func TestSQLiteBigLoad(t *testing.T) {
 
 	dropped.Store(0)
 	made.Store(0)
-	require.NoError(t, load("b", inTheMiddle))
+	require.NoError(t, load("b", users, inTheMiddle))
 	require.Equal(t, []int64{3, 3}, []int64{dropped.Load(), made.Load()})
 	require.Equal(t, before, indexesOf(t, db))
 	var verdict string
@@ -186,6 +186,8 @@ func TestSQLiteBigLoad(t *testing.T) {
 	require.Len(t, ms, users)
 
 	dropped.Store(0)
+	require.NoError(t, load("c", 501, func(*identitystore.Tx, []*identitystore.User, []*identitystore.Group) error { return nil }))
+	require.Zero(t, dropped.Load(), "there is more than comes: to make the indexes again would cost more")
 	_, err = svc.CreateGroupMembership(ctx, identitystore.Author{}, g.ID, ms[0].UserID)
 	require.ErrorIs(t, err, identitystore.ErrConflict)
 	require.NoError(t, svc.DeleteGroupMembership(ctx, identitystore.Author{}, ms[0].ID))
