@@ -89,8 +89,7 @@ func (k *KDC) change(version uint16, data []byte, part wire.TicketPart) (uint16,
 	k.mu.Lock()
 	a := k.users[fold.Key(part.CName.String())]
 	k.mu.Unlock()
-	switch {
-	case a == nil:
+	if a == nil {
 		return kpAuthError, "no such account"
 	}
 	return k.store(a, newPassword)

@@ -328,12 +328,3 @@ func addressesKrb(list []Address) types.HostAddresses {
 func (a Address) krb() types.HostAddress {
 	return types.HostAddress{AddrType: a.Type, Address: a.Data}
 }
-
-func (c *conv) addresses(list types.HostAddresses) []Address {
-	c.fail(len(list) <= maxAddresses)
-	var out []Address
-	for _, a := range list {
-		out = append(out, Address{a.AddrType, a.Address})
-	}
-	return out
-}
