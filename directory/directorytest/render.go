@@ -148,7 +148,7 @@ func (s *session) render(q query, o *Object, f *Fault) (ldapwire.SearchEntry, re
 
 // attribute answers one requested description: nothing, one attribute, or two for a long one (as Active Directory does, an
 // empty one beside the part).
-func (s *session) attribute(q query, o *Object, desc string, f *Fault) ([]ldapwire.Attribute, result) {
+func (s *session) attribute(q query, o *Object, desc string, f *Fault) ([]ldapwire.Attribute, result) { //nolint:cyclop // one case for each special attribute
 	name, opts, _ := strings.Cut(desc, ";")
 	low, high, ranged := parseRangeOption(opts)
 	var values [][]byte
@@ -163,6 +163,10 @@ func (s *session) attribute(q query, o *Object, desc string, f *Fault) ([]ldapwi
 			return nil, result{}
 		}
 		values = s.dc.tokenGroups(o)
+	case "ntsecuritydescriptor":
+		if o == s.dc.root {
+			values = [][]byte{s.dc.descriptor()}
+		}
 	case "lastknownparent":
 		if o.lastParent != nil {
 			values = [][]byte{[]byte(o.lastParent.name(q.extended))}

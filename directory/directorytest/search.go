@@ -393,10 +393,15 @@ func (s *session) rootDSE(m ldapwire.Message, q query) bool {
 	if s.dc.srv.cfg.SASL != nil {
 		values["supportedSASLMechanisms"] = s.dc.srv.cfg.SASL.Mechanisms()
 	}
+	if s.bound != nil { // only when it is asked for, below
+		for _, raw := range append(s.bound.values("objectSid"), s.dc.tokenGroups(s.bound)...) {
+			values["tokenGroups"] = append(values["tokenGroups"], string(raw))
+		}
+	}
 	s.dc.srv.mu.RUnlock()
 	var e ldapwire.SearchEntry
 	for _, name := range sortedKeys(values) {
-		if len(q.Attributes) == 0 || slices.ContainsFunc(q.Attributes, func(a string) bool { return a == "*" || a == "+" || strings.EqualFold(a, name) }) {
+		if name != "tokenGroups" && len(q.Attributes) == 0 || slices.ContainsFunc(q.Attributes, func(a string) bool { return a == "*" || a == "+" || strings.EqualFold(a, name) }) {
 			a := ldapwire.Attribute{Name: name}
 			for _, v := range values[name] {
 				a.Values = append(a.Values, []byte(v))

@@ -163,6 +163,23 @@ func TestLabDirectoryRead(t *testing.T) {
 		}
 	})
 
+	t.Run("rights", func(t *testing.T) {
+		r, err := c.Rights(ctx, "CORP")
+		require.NoError(t, err)
+		require.True(t, r.ReplicateChanges && r.ReplicateSecrets, "the administrator may do everything")
+		sync := sambaClient(t, func(cfg *directory.Config) {
+			cfg.Domains[0].Bind = directory.NewSimpleBind("svc-sync@"+cfg.Domains[0].DNS, []byte(os.Getenv("ADLAB_USER_PASS")))
+		})
+		e, err := sync.Resolve(ctx, `CORP\svc-sync`)
+		require.NoError(t, err)
+		r, err = sync.Rights(ctx, "CORP")
+		require.NoError(t, err)
+		require.Contains(t, r.SIDs, e.SID)
+		require.False(t, r.ReplicateSecrets)
+		_, _, err = sync.Changes(ctx, directory.ChangeQuery{Domain: "CORP", Mode: directory.DirSync, Filter: directory.Eq("objectClass", "domainDNS")}, directory.Cursor{})
+		require.Equal(t, r.ReplicateChanges, err == nil, "the server does what the right says: %v", err)
+	})
+
 	t.Run("global catalog by DNS", func(t *testing.T) {
 		gc := sambaClient(t, func(cfg *directory.Config) {
 			cfg.Domains[0].DiscoverCatalogs = true
