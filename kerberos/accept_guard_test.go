@@ -135,6 +135,9 @@ func TestAcceptMalformedInside(t *testing.T) {
 	require.Equal(t, "too long", raw(bytes.Repeat([]byte{0x6e}, 64<<10+1)))
 	require.Equal(t, "AP-REQ is malformed", raw(bytes.Repeat([]byte{0x6e}, 64<<10)))
 
+	require.Equal(t, "NTLM is not accepted", accept([]byte("NTLMSSP\x00\x01\x00\x00\x00")))
+	require.Equal(t, "NTLM is not accepted", accept(tlv(0xa1, tlv(0x30, tlv(0xa2, tlv(4, []byte("NTLMSSP\x00\x03")))))))
+
 	// the same request under the token id of an answer, and of an error
 	at := bytes.Index(whole, []byte{1, 0, 0x6e})
 	for _, id := range []byte{2, 3} {

@@ -207,7 +207,7 @@ func TestFailOver(t *testing.T) {
 		first string
 		fault kerberostest.Fault
 	}{
-		"refused": {refused, ""}, "silent": {silent.Addr(), ""}, "garbage": {"", kerberostest.FaultGarbage}, "error 29": {"", kerberostest.FaultError29}, "cut": {"", kerberostest.FaultCut},
+		"refused": {refused, ""}, "silent": {silent.Addr(), ""}, "garbage": {"", kerberostest.FaultGarbage}, "error 29": {"", kerberostest.FaultError29}, "error 60": {"", kerberostest.FaultError60}, "cut": {"", kerberostest.FaultCut},
 	} {
 		first := c.first
 		if first == "" {
@@ -303,7 +303,10 @@ func TestDiscovery(t *testing.T) {
 		"udp":     {resolver{"_kerberos._udp.corp.example.test": rec}, "accepted"},
 		"site":    {resolver{"_kerberos._tcp.here._sites.dc._msdcs.corp.example.test": rec}, "accepted"},
 		"nothing": {resolver{}, "unavailable"},
-		"dot":     {resolver{"_kerberos._tcp.corp.example.test": {{Target: ".", Port: 88}}}, "unavailable"},
+		"a dead site before the realm's": {resolver{
+			"_kerberos._tcp.here._sites.dc._msdcs.corp.example.test": {{Target: "127.0.0.1", Port: 1}}, "_kerberos._tcp.corp.example.test": rec,
+		}, "accepted"},
+		"dot": {resolver{"_kerberos._tcp.corp.example.test": {{Target: ".", Port: 88}}}, "unavailable"},
 	} {
 		a := authenticator(t, k, func(cfg *kerberos.AuthenticatorConfig) {
 			cfg.Realms[0].KDCs, cfg.Realms[0].Discover, cfg.Realms[0].Site = nil, true, "here"

@@ -100,7 +100,7 @@ func (k *Keytab) find(spn, realm string, kvno uint32, et int32) ([]*etype.Key, e
 		e := k.entries[i]
 		switch {
 		case e.key.Type() != et:
-		case e.kvno == kvno && kvno != 0, e.kvno == 0:
+		case e.kvno == kvno, e.kvno == 0:
 			exact = append(exact, e)
 		default:
 			other = append(other, e)

@@ -334,6 +334,7 @@ func TestAuthenticatorConfig(t *testing.T) {
 		"default realm":     func(c *kerberos.AuthenticatorConfig) { c.DefaultRealm = "OTHER" },
 		"RC4 without leave": func(c *kerberos.AuthenticatorConfig) { c.EncTypes = []int32{18, 23} },
 		"unknown type":      func(c *kerberos.AuthenticatorConfig) { c.EncTypes = []int32{3} },
+		"DES as RC4":        func(c *kerberos.AuthenticatorConfig) { c.EncTypes, c.AllowRC4 = []int32{18, 3}, true },
 		"empty types":       func(c *kerberos.AuthenticatorConfig) { c.EncTypes = []int32{} },
 		"iterations":        func(c *kerberos.AuthenticatorConfig) { c.MaxIterations = -1 },
 		"huge replies":      func(c *kerberos.AuthenticatorConfig) { c.Network.MaxReply = 2 << 20 },

@@ -232,3 +232,49 @@ func TestFileKeytabNoticesEither(t *testing.T) {
 	_, err = kerberos.TLSServerEndPoint(&x509.Certificate{SignatureAlgorithm: x509.PureEd25519})
 	require.Error(t, err)
 }
+
+// A client's keytab serves with whatever type the KDC offers and it has, RC4 only when that is allowed; an account that
+// needs no proof is judged by the same rules.
+func TestClientKeytabTypes(t *testing.T) {
+	t.Parallel()
+	pw := []byte(alicePW)
+	for name, c := range map[string]struct {
+		account, keytab, types []int32
+		noPreauth, rc4         bool
+		want                   string
+	}{
+		"the second offer":             {[]int32{18, 17}, []int32{17}, nil, false, false, "accepted"},
+		"nothing in common":            {[]int32{18}, []int32{17}, nil, false, false, "no_common_etype"},
+		"a type that is not allowed":   {[]int32{18, 17}, []int32{17}, []int32{18}, false, false, "no_common_etype"},
+		"without proof":                {[]int32{18}, []int32{18}, nil, true, false, "accepted"},
+		"without proof, no such key":   {[]int32{18}, []int32{17}, nil, true, false, "no_common_etype"},
+		"RC4 account":                  {[]int32{23}, []int32{23}, nil, false, false, "no_common_etype"},
+		"RC4 account, allowed":         {[]int32{23}, []int32{23}, nil, false, true, "accepted"},
+		"RC4 account without proof":    {[]int32{23}, []int32{23}, nil, true, false, "no_common_etype"},
+		"RC4, without proof, allowed":  {[]int32{23}, []int32{23}, nil, true, true, "accepted"},
+		"wrong key without proof":      {[]int32{18}, []int32{-18}, nil, true, false, "kdc_not_trusted"},
+		"wrong key under a proof":      {[]int32{18}, []int32{-18}, nil, false, false, "bad_credentials"},
+		"AES although RC4 may be used": {[]int32{18, 23}, []int32{23, 18}, nil, false, true, "accepted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := startCorp(t, func(cfg *kerberostest.Config) { cfg.Iterations = 0 })
+			k.AddUser(kerberostest.User{Name: "alice", Password: alicePW, ETypes: c.account, NoPreauth: c.noPreauth})
+			kt := new(kerberos.Keytab)
+			for _, et := range c.keytab {
+				secret := pw
+				if et < 0 {
+					et, secret = -et, []byte("another")
+				}
+				one, err := kerberos.DeriveKeytab("alice", corpName, "", secret, 1, et)
+				require.NoError(t, err)
+				kt = kt.Merge(one)
+			}
+			cl := client(t, k, func(cfg *kerberos.ClientConfig) {
+				cfg.Password, cfg.Keytab, cfg.EncTypes, cfg.AllowRC4 = nil, kt, c.types, c.rc4
+			})
+			_, err := cl.Initiate(t.Context(), kerberos.InitiateConfig{SPN: spn})
+			require.Equal(t, c.want, reason(err), detail(err))
+		})
+	}
+}
