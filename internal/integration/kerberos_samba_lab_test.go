@@ -4,6 +4,7 @@ package integration_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -121,6 +122,17 @@ func TestKerberosSambaChangePassword(t *testing.T) {
 	require.NoError(t, a.ChangePassword(t.Context(), `CORP\`+user, []byte(first), []byte(second)))
 	_, err = a.Password(t.Context(), `CORP\`+user, []byte(second))
 	require.NoError(t, err)
+
+	// an administrator sets it again; the account itself may not set anybody's
+	admin := `CORP\administrator`
+	require.NoError(t, a.SetPassword(t.Context(), admin, []byte(labEnv(t, "ADLAB_ADMIN_PASS")), user, []byte(first)))
+	_, err = a.Password(t.Context(), `CORP\`+user, []byte(first))
+	require.NoError(t, err)
+	err = a.SetPassword(t.Context(), `CORP\`+user, []byte(first), "alice", []byte(second))
+	ce, ok := errors.AsType[*kerberos.ChangeError](err)
+	require.True(t, ok, "%v", err)
+	require.Equal(t, 5, ce.Code)
+	require.ErrorIs(t, a.SetPassword(t.Context(), admin, []byte(labEnv(t, "ADLAB_ADMIN_PASS")), user, []byte("x")), kerberos.ErrPasswordRejected)
 }
 
 // curl with a ticket of each forest passes the middleware; a ticket twice, for another service or none does not.
