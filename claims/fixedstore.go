@@ -45,6 +45,9 @@ func ParseFixedStores(data []byte) (Stores, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&file); err != nil {
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok { // its text is about our types
+			return nil, fmt.Errorf("claims: stores: a JSON %s stands where it does not belong, at byte %d", wrong.Value, wrong.Offset)
+		}
 		return nil, fmt.Errorf("claims: stores: %w", err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {

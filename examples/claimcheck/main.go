@@ -91,8 +91,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return refuse(f.rules, err, stdout, stderr)
 	}
 	if f.format_ {
-		_, _ = io.WriteString(stdout, claims.Format(program.RuleSet()))
-		return exitDone
+		_, err := io.WriteString(stdout, claims.Format(program.RuleSet()))
+		return written(err, exitDone, stderr)
 	}
 	evaluate := program.Evaluate
 	if f.trace {
@@ -105,7 +105,16 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err != nil {
 		return refuse(f.rules, err, stdout, stderr)
 	}
-	return print(f, program, &res, opts, stdout)
+	return written(print(f, program, &res, opts, stdout), exitDone, stderr)
+}
+
+// written is the exit code of a run whose answer was written, or could not be.
+func written(err error, code int, stderr io.Writer) int {
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, "claimcheck:", err)
+		return exitUsage
+	}
+	return code
 }
 
 // maxFile is how much of a file is read: far more than any limit of the rules lets through.
@@ -122,7 +131,7 @@ func read(name string, stdin io.Reader) (string, error) {
 		r = file
 	}
 	var b strings.Builder
-	_, err := io.Copy(&b, io.LimitReader(r, maxFile))
+	_, err := io.Copy(&b, io.LimitReader(r, maxFile+1)) // rules that long are refused by their own limit
 	return b.String(), err
 }
 
@@ -143,6 +152,9 @@ func readInput(f *flags, stdin io.Reader) ([]claims.Claim, claims.Stores, error)
 		if err != nil {
 			return nil, nil, err
 		}
+		if len(text) > maxFile {
+			return nil, nil, fmt.Errorf("%s: longer than %d bytes", f.stores, maxFile)
+		}
 		if stores, err = claims.ParseFixedStores(bytes.TrimPrefix([]byte(text), []byte("\ufeff"))); err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", f.stores, err)
 		}
@@ -151,6 +163,9 @@ func readInput(f *flags, stdin io.Reader) ([]claims.Claim, claims.Stores, error)
 }
 
 func parseClaims(data []byte) ([]claims.Claim, error) {
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("longer than %d bytes", maxFile)
+	}
 	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\ufeff")))
 	if len(data) == 0 || data[0] != '[' {
 		return nil, errors.New("claims are not a JSON array")
@@ -180,8 +195,7 @@ func refuse(file string, err error, stdout, stderr io.Writer) int {
 		_, _ = fmt.Fprintf(stderr, "%s: rule %d: %s: %s\n", file, e.Rule, e.Code, e.Message)
 		list = append(list, map[string]any{"code": e.Code, "message": e.Message, "rule": e.Rule})
 	}
-	writeJSON(stdout, map[string]any{"errors": list})
-	return exitRefused
+	return written(writeJSON(stdout, map[string]any{"errors": list}), exitRefused, stderr)
 }
 
 type finding struct {
@@ -201,7 +215,7 @@ type report struct {
 	Trace  []claims.RuleTrace `json:"trace"` // its numbers count in input, from 0
 }
 
-func print(f *flags, program *claims.Program, res *claims.Result, opts claims.Options, stdout io.Writer) int {
+func print(f *flags, program *claims.Program, res *claims.Result, opts claims.Options, stdout io.Writer) error {
 	out := report{Output: res.Output, Input: res.Input, Lint: []finding{}, Trace: []claims.RuleTrace{}}
 	if out.Output == nil {
 		out.Output = []claims.Claim{}
@@ -221,13 +235,12 @@ func print(f *flags, program *claims.Program, res *claims.Result, opts claims.Op
 	if res.Trace != nil {
 		out.Trace = res.Trace.Rules
 	}
-	writeJSON(stdout, out)
-	return exitDone
+	return writeJSON(stdout, out)
 }
 
-func writeJSON(w io.Writer, v any) {
+func writeJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", " ")
-	_ = enc.Encode(v)
+	return enc.Encode(v)
 }

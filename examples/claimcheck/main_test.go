@@ -184,3 +184,47 @@ func TestUsage(t *testing.T) {
 		require.Contains(t, o.stderr, f)
 	}
 }
+
+// brokenPipe takes nothing.
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, os.ErrClosed }
+
+// TestNobodyReads: an answer that cannot be written is no success.
+func TestNobodyReads(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "RULES.txt")
+	for _, rules := range []string{`=> issue(Type = "a");`, `=> issue(`} {
+		require.NoError(t, os.WriteFile(file, []byte(rules), 0o600))
+		for _, args := range [][]string{{file}, {"-format", file}} {
+			var stderr bytes.Buffer
+			require.Equal(t, exitUsage, run(args, strings.NewReader(""), brokenPipe{}, &stderr), args)
+			require.Contains(t, stderr.String(), "claimcheck: ")
+		}
+	}
+}
+
+// TestWrongInputs: whatever the files beside the rules are, a program that cannot use them says so and prints nothing.
+func TestWrongInputs(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ flag, text, message string }{
+		"empty claims":        {"-claims", "", "not a JSON array"},
+		"claims, an object":   {"-claims", "{}", "not a JSON array"},
+		"claims, two arrays":  {"-claims", "[][]", "after top-level value"},
+		"claims, null":        {"-claims", "[null]", "null is no claim"},
+		"empty stores":        {"-stores", "", "EOF"},
+		"stores, an array":    {"-stores", "[]", "a JSON array stands where it does not belong"},
+		"stores, a number":    {"-stores", `{"a":1}`, "a JSON number stands where it does not belong"},
+		"stores, null":        {"-stores", "null", "not an object"},
+		"stores, two objects": {"-stores", "{}{}", "text after the document"},
+	} {
+		got := check(t, "", map[string]string{"R": `=> issue(Type = "a");`, "F": c.text}, c.flag, "@F", "@R")
+		require.Equal(t, exitUsage, got.code, name)
+		require.Empty(t, got.stdout, name)
+		require.Contains(t, got.stderr, c.message, name)
+		require.True(t, strings.HasPrefix(got.stderr, "claimcheck: F: "), name+got.stderr)
+	}
+	got := check(t, "", map[string]string{"R": "\ufeff=> issue(Type = \"a\");\r\n"}, "@R")
+	require.Zero(t, got.code, got.stderr)
+	require.Equal(t, exitUsage, check(t, "", nil, t.TempDir()).code, "a folder")
+}
