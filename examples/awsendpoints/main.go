@@ -50,6 +50,10 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		fs.Usage()
 		return exitUsage
 	}
+	if err := httpserve.Address(ctx, *addr); err != nil {
+		_, _ = fmt.Fprintf(stderr, "awsendpoints: %v\n", err)
+		return exitUsage
+	}
 	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	handler, err := load(*config, time.Now, logger, stderr) //nolint:contextcheck // it fills memory and waits for nothing
 	if err != nil {

@@ -87,6 +87,9 @@ func TestBrokenConfigurations(t *testing.T) {
 	for _, args := range [][]string{{}, {"-config", "/nonexistent"}, {"-config", "x", "y"}, {"-nope"}} {
 		require.Equal(t, exitUsage, run(t.Context(), args, &stderr))
 	}
+	stderr.Reset()
+	require.Equal(t, exitUsage, run(t.Context(), []string{"-config", write(t, "{}"), "-addr", "nonsense"}, &stderr))
+	require.Contains(t, stderr.String(), "is not host:port")
 	require.Zero(t, run(t.Context(), []string{"-h"}, &stderr))
 	require.Equal(t, exitFailed, run(t.Context(), []string{"-addr", "256.0.0.1:0", "-config", write(t, `{}`)}, &stderr))
 	_, err := load(write(t, role(trust+`,"maxSessionDuration":43200`)), time.Now, slog.New(slog.DiscardHandler), &stderr)

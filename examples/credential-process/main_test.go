@@ -424,6 +424,8 @@ func TestUsage(t *testing.T) {
 		{"-idp", "https://fs.example.com", "-user", "a", "-kerberos", "-ccache", "x"},
 		{"-idp", "https://fs.example.com", "-kerberos", "-ccache", ""},
 		{"-idp", "https://fs.example.com", "-user", "a", "-provider", provider},
+		{"-idp", "https://fs.example.com", "-user", "a", "-role", "Admin"},
+		{"-idp", "https://fs.example.com", "-user", "a", "-role", reader, "-provider", reader},
 		{"-idp", "https://fs.example.com", "-user", "a", "-duration", "1m"},
 		{"-idp", "https://fs.example.com", "-user", "a", "-password-file", "x", "-askpass", "y"},
 		{"-idp", "https://fs.example.com", "-user", "a", "-refresh", "-1s"},

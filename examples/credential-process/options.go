@@ -127,6 +127,8 @@ func (o *options) checkTrade() error {
 	switch {
 	case o.provider != "" && o.role == "":
 		return errors.New("-provider without -role")
+	case o.role != "" && !strings.Contains(o.role, ":role/"), o.provider != "" && !strings.Contains(o.provider, ":saml-provider/"):
+		return errors.New("-role and -provider are ARNs: arn:aws:iam::ACCOUNT:role/NAME, arn:aws:iam::ACCOUNT:saml-provider/NAME")
 	case o.duration != 0 && (o.duration < 15*time.Minute || o.duration > 12*time.Hour):
 		return errors.New("-duration is not between 15m and 12h")
 	case !safeEndpoint(o.sts):

@@ -16,6 +16,18 @@ import (
 // grace is how long requests may take once the program shall end.
 const grace = 3 * time.Second
 
+// Address checks that addr is host:port, or :port for all addresses of the machine, before anything is opened.
+func Address(ctx context.Context, addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = net.DefaultResolver.LookupPort(ctx, "tcp", port)
+	}
+	if err != nil {
+		return fmt.Errorf("the address %q is not host:port: %w", addr, err)
+	}
+	return nil
+}
+
 // Listen takes the address.
 func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	var lc net.ListenConfig

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/adfedkit/adfedkit/directory"
+	"github.com/adfedkit/adfedkit/examples/httpserve"
 	"github.com/adfedkit/adfedkit/examples/secondfactor"
 	"github.com/adfedkit/adfedkit/examples/storeopen"
 	"github.com/adfedkit/adfedkit/identitystore"
@@ -80,6 +81,9 @@ func start(ctx context.Context, opts options, stderr io.Writer) (a *app, err err
 
 func (a *app) listen(ctx context.Context) error {
 	for _, addr := range []string{a.opts.addr, a.opts.idpAddr} {
+		if err := httpserve.Address(ctx, addr); err != nil {
+			return err
+		}
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 		if err != nil {
 			return outsideError{err}

@@ -281,6 +281,8 @@ func TestBadUsage(t *testing.T) {
 		"bad AD.json":         {"-ad", bad},
 		"bad ASSIGN.json":     {"-assignments", bad},
 		"missing ORG.json":    {"-org", "does-not-exist.json"},
+		"bad address":         {"-addr", "nonsense"},
+		"bad other address":   {"-idp-addr", "127.0.0.1:70000"},
 		"bad database":        {"-db", "mysql:x"},
 		"bad relying party":   {"-rp", "entity=x"},
 		"missing metadata":    {"-idp", "does-not-exist.xml"},

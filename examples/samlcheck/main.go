@@ -116,6 +116,14 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err != nil {
 		return fail(err)
 	}
+	var keys []crypto.Decrypter
+	if o.key != "" { // before anything is judged: a file that cannot be read is no verdict
+		k, err := readKey(o.key)
+		if err != nil {
+			return fail(err)
+		}
+		keys = append(keys, k)
+	}
 	idp, err := identityProvider(o, at)
 	switch {
 	case saml.ReasonOf(err) != "":
@@ -123,14 +131,6 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return refused(stdout, err)
 	case err != nil:
 		return fail(err)
-	}
-	var keys []crypto.Decrypter
-	if o.key != "" {
-		k, err := readKey(o.key)
-		if err != nil {
-			return fail(err)
-		}
-		keys = append(keys, k)
 	}
 	a, err := check(o, at, idp, keys, message, stderr)
 	switch {

@@ -154,7 +154,8 @@ func TestUsage(t *testing.T) {
 		"bad clock": flags("-at", "now", file), "bad binding": flags("-binding", "paos", file), "bad skew": flags("-skew", "11m", file), "negative skew": flags("-skew", "-1s", file),
 		"absent message": flags("absent"), "absent certificate": flags("-idp-cert", "absent", file), "no certificate": flags("-idp-cert", empty, file),
 		"absent key": flags("-key", "absent", file), "no private key": flags("-key", empty, file), "certificate as key": flags("-key", certs+"ff96f51eedf59538.pem", file),
-		"absent metadata": append(without(flags(), "-idp-cert"), "-idp", "absent", file),
+		"absent key beside bad metadata": append(without(flags(), "-idp-cert"), "-idp", empty, "-key", "absent", file),
+		"absent metadata":                append(without(flags(), "-idp-cert"), "-idp", "absent", file),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

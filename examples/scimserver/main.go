@@ -105,6 +105,9 @@ func start(ctx context.Context, o options, stderr io.Writer) int {
 		_, _ = fmt.Fprintf(stderr, "scimserver: %v\n", err)
 		return code
 	}
+	if err := httpserve.Address(ctx, o.addr); err != nil {
+		return fail(exitUsage, err)
+	}
 	token, err := tokenHash(o.tokenFile)
 	if err != nil {
 		return fail(exitUsage, err)

@@ -156,6 +156,8 @@ func TestUsage(t *testing.T) {
 		{"-db", db, "-token-file", good, "-tls-cert", good},
 		{"-db", db, "-token-file", good, "-tls-cert", good, "-tls-key", good},
 		{"-db", db, "-token-file", good, "-rate", "-1"},
+		{"-db", db, "-token-file", good, "-addr", "nonsense"},
+		{"-db", db, "-token-file", good, "-addr", "127.0.0.1:70000"},
 		{"-db", db, "-token-file", good, "-base-url", "/path"},
 		{"-db", db, "-token-file", good, "-base-url", "https://a.test/x?y=z"},
 		{"-db", db, "-token-file", good, "-base-url", "ftp://a.test"},
