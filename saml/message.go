@@ -99,6 +99,9 @@ func issuerText(is xmlgate.Elem) (string, error) {
 // demanded or not. With the redirect binding the detached one covers every octet of the message and decides alone; an embedded one,
 // which some peers leave in against bindings 3.4.4.1, is no substitute for it.
 func (m *Message) verified(el xmlgate.Elem, t trust) (xmlgate.Elem, bool, error) {
+	if err := noStraySignature(el); err != nil {
+		return el, false, err
+	}
 	if m.signature != nil {
 		return el, true, m.detachedOK(t)
 	}
@@ -109,17 +112,15 @@ func (m *Message) verified(el xmlgate.Elem, t trust) (xmlgate.Elem, bool, error)
 		}
 		return v.root, m.binding != BindingHTTPRedirect, nil
 	}
-	return el, false, noStraySignature(el)
+	return el, false, nil
 }
 
-// noStraySignature refuses a ds:Signature below the place where it belongs: it would be a captured one.
-func noStraySignature(el xmlgate.Elem) error {
-	for c := range el.Children() {
-		if c.Is(nsDSig, "Signature") {
+// noStraySignature refuses a ds:Signature below the place where it belongs: it would be a captured one. Those that are children of the
+// message are counted and placed when they are verified.
+func noStraySignature(message xmlgate.Elem) error {
+	for el := range message.Descendants() {
+		if el.Is(nsDSig, "Signature") && el.Parent() != message {
 			return reject(ReasonSignatureShape, "a Signature stands where none may stand", nil)
-		}
-		if err := noStraySignature(c); err != nil {
-			return err
 		}
 	}
 	return nil

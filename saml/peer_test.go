@@ -27,6 +27,9 @@ const (
 	otherACS = "https://other.example.com/acs"
 )
 
+// strangeSignature is an extension that holds a Signature, as a captured one would lie there.
+const strangeSignature = `<x:e xmlns:x="urn:x"><ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"></ds:Signature></x:e>`
+
 func peerNow() time.Time { return time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) }
 
 func idpPair() saml.KeyPair {
@@ -238,6 +241,21 @@ func TestAcceptAuthnRequestRefuses(t *testing.T) {
 		"two issuers":              {saml.ReasonIssuer, text(`</samlp:AuthnRequest>`, `<saml:Issuer xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">x</saml:Issuer></samlp:AuthnRequest>`), nil},
 		"no boolean":               {saml.ReasonMalformedXML, text(` Version=`, ` ForceAuthn="yes" Version=`), nil},
 		"conditions":               {saml.ReasonUnsupported, text(`</samlp:AuthnRequest>`, `<saml:Conditions xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"/></samlp:AuthnRequest>`), nil},
+		"signature inside, signed": {saml.ReasonSignatureShape, change(func(r *saml.AuthnRequest) { r.Extensions = []string{strangeSignature} }), nil},
+		"signature inside, unsigned": {saml.ReasonSignatureShape, func(t *testing.T, p *peers) (*saml.AcceptedRequest, error) {
+			t.Helper()
+			r := honestRequest()
+			r.Extensions = []string{strangeSignature}
+			return acceptQuery(t, p, redirected(t, r, "", nil))
+		}, nil},
+		"signature inside, posted": {saml.ReasonSignatureShape, func(t *testing.T, p *peers) (*saml.AcceptedRequest, error) {
+			t.Helper()
+			r := honestRequest()
+			r.Extensions = []string{strangeSignature}
+			doc, err := r.Sign(spPair())
+			require.NoError(t, err)
+			return acceptPost(t, p, doc)
+		}, nil},
 		"doctype":                  {saml.ReasonDoctype, text(`<samlp:AuthnRequest`, `<!DOCTYPE x><samlp:AuthnRequest`), nil},
 		"unsigned where metadata demands it": {saml.ReasonUnsigned, func(t *testing.T, p *peers) (*saml.AcceptedRequest, error) {
 			t.Helper()

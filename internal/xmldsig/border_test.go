@@ -101,6 +101,26 @@ func modulus(bits int) *rsa.PublicKey {
 	return &rsa.PublicKey{N: n.SetBit(n, 0, 1), E: 65537}
 }
 
+// TestPlaceInMetadata: what would be an Issuer in a message moves no Signature in metadata.
+func TestPlaceInMetadata(t *testing.T) {
+	t.Parallel()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	signer, err := xmldsig.NewSigner(xmldsig.SignerConfig{Key: key})
+	require.NoError(t, err)
+	for space, reason := range map[string]string{
+		"urn:oasis:names:tc:SAML:2.0:metadata": "signature_shape", "urn:oasis:names:tc:SAML:2.0:protocol": "",
+	} {
+		start := `<e xmlns="` + space + `" ID="_e"><i:Issuer xmlns:i="urn:oasis:names:tc:SAML:2.0:assertion"></i:Issuer>`
+		sig, err := signer.Enveloped([]byte(start+`</e>`), "_e", "")
+		require.NoError(t, err)
+		doc, err := xmlgate.Parse([]byte(start+string(sig)+`</e>`), xmlgate.Limits{})
+		require.NoError(t, err)
+		_, err = xmldsig.Verify(doc.Root(), []crypto.PublicKey{key.Public()}, xmldsig.Policy{})
+		require.Equal(t, reason, reasonOf(err), "%v", err)
+	}
+}
+
 // TestDigestOfNothing: a signature over the digest of no bytes covers nothing, whoever made it and however the element is read.
 func TestDigestOfNothing(t *testing.T) {
 	t.Parallel()
