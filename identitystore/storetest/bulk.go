@@ -321,3 +321,50 @@ func freshUsers(s *suite) {
 	s.equal(run("d-00000000f2", []int{7}), want)
 	s.equal(run("d-00000000f3", []int{2, 14}), want)
 }
+
+// asWritten reads records back: every field is as it was written, and what was not written is not there.
+func asWritten(s *suite) {
+	ctx := s.ctx()
+	wide := s.open(identitystore.Config{Limits: identitystore.LimitsWide()})
+	list := append(bulkUsers(4), &identitystore.User{UserName: "bare"}, &identitystore.User{
+		UserName: "full", Name: identitystore.Name{Formatted: "f", MiddleName: "m", HonorificPrefix: "p"}, Title: "t", Locale: "l",
+		Emails: []identitystore.MultiValue{{Value: "a@corp.example.test", Type: "home"}},
+		Link: identitystore.Link{
+			Source: "ad", GUID: "g", SID: "S-1-5-21-1-2-3-4", SIDHistory: []string{"S-1-5-21-9", "S-1-5-21-8"}, DN: "CN=a b,DC=corp", Origin: identitystore.OriginSync,
+			State: identitystore.StateUnscoped, Reason: "out of scope", Owned: []string{"title", "name.givenName"}, LastRun: "r1", LastSeen: s.now, LastSignIn: s.now.Add(-1500000),
+		},
+	})
+	var users []*identitystore.User
+	var groups []*identitystore.Group
+	s.ok(wide.Update(ctx, author(), func(tx *identitystore.Tx) error {
+		users, groups = nil, nil
+		for _, u := range list {
+			made, err := tx.CreateUser(ctx, u)
+			if err != nil {
+				return err
+			}
+			users = append(users, made)
+		}
+		for _, g := range []*identitystore.Group{
+			{DisplayName: "bare"}, {DisplayName: "full", Description: "d", ExternalIDs: []identitystore.ExternalID{{Issuer: "i", ID: "e"}}, Link: list[5].Link},
+		} {
+			g.Link.GUID, g.Link.SID = "", ""
+			made, err := tx.CreateGroup(ctx, g)
+			if err != nil {
+				return err
+			}
+			groups = append(groups, made)
+		}
+		return nil
+	}))
+	for _, want := range users {
+		got, err := wide.Reader().UserByID(ctx, want.ID)
+		s.ok(err)
+		s.equal(*got, *want)
+	}
+	for _, want := range groups {
+		got, err := wide.Reader().GroupByID(ctx, want.ID)
+		s.ok(err)
+		s.equal(*got, *want)
+	}
+}

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/adfedkit/adfedkit/identitystore"
 )
@@ -126,5 +127,38 @@ func externalIDs(s *suite) {
 			s.ok(err)
 			s.equal(id, gotU.ID)
 		}
+	}
+}
+
+// malformed asks for ids that no store gives out, and for nothing at all.
+func malformed(s *suite) {
+	ctx, r := s.ctx(), s.svc.Reader()
+	u, g := s.user("u"), s.group("g")
+	s.link(true, g, u)
+	m, err := r.Membership(ctx, g.Key, u.Key)
+	s.ok(err)
+	good, err := r.MembershipByID(ctx, m.ID)
+	s.ok(err)
+	s.equal(good, m)
+	for _, id := range []string{
+		"", "x", m.ID[:35], m.ID + "0", strings.ToUpper(m.ID[:35]) + "G", strings.ReplaceAll(m.ID, "-", "0"), strings.ReplaceAll(m.ID, "-", ""),
+		m.ID[:35] + "g", m.ID[:35] + "\x00", "g" + m.ID[1:], m.ID[:8] + "+" + m.ID[9:], m.ID[:35] + "é", " " + m.ID[1:],
+	} {
+		_, err := r.MembershipByID(ctx, id)
+		s.is(err, identitystore.ErrNotFound)
+	}
+	in, err := r.InGroups(ctx, u.Key, nil)
+	s.ok(err)
+	s.equal(len(in), 0)
+	in, err = r.InGroups(ctx, u.Key, []string{g.ID, "", "x", g.ID, u.ID})
+	s.ok(err)
+	s.equal(in, []bool{true, false, false, true, false})
+	for _, keys := range [][]identitystore.Key{nil, {0}, {-1, 1 << 40}} {
+		us, err := r.Users(ctx, keys)
+		s.ok(err)
+		s.equal(len(us), 0)
+		es, err := r.ParentEdges(ctx, keys)
+		s.ok(err)
+		s.equal(len(es), 0)
 	}
 }
