@@ -157,7 +157,7 @@ func (k *KDC) listen(handler func([]byte, string) []byte) error {
 		p, err := new(net.ListenConfig).ListenPacket(k.ctx, "udp", l.Addr().String())
 		if err != nil { // somebody else has the UDP port
 			failed = err
-			_ = l.Close()
+			defer func() { _ = l.Close() }() // not before: a busy machine would offer the same port again
 			continue
 		}
 		k.listeners, k.packets = append(k.listeners, l), append(k.packets, p)
