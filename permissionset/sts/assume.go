@@ -80,7 +80,7 @@ func parseAssume(form url.Values) (AssumeInput, error) {
 		}
 		in.PolicyARNs = append(in.PolicyARNs, v[0])
 	}
-	if text := form.Get("DurationSeconds"); text != "" {
+	if text := form.Get("DurationSeconds"); form.Has("DurationSeconds") {
 		n, err := strconv.Atoi(text)
 		if err != nil {
 			return in, validation(clip(text), "durationSeconds", "Member must be an integer")

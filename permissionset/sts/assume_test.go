@@ -71,6 +71,25 @@ func TestAssumeSameAssertionTwice(t *testing.T) {
 	require.ErrorIs(t, err, &sts.APIError{Code: "ExpiredTokenException"})
 }
 
+// TestAssumeInAnotherAccount: a provider speaks for roles of its own account, whatever a role's trust policy says.
+func TestAssumeInAnotherAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	other := "arn:aws:iam::444455556666:role/LogsReader"
+	h, err := sts.NewHandler(sts.Config{
+		Providers: []sts.Provider{{ARN: provider, IdP: w.idp.trusted()}}, Store: w.store, Now: start,
+		Roles: []sts.Role{{ARN: other, Trust: trust(t, `"sts:*"`, "")}, {ARN: reader, Trust: trust(t, `"sts:*"`, "")}},
+	})
+	require.NoError(t, err)
+	form := w.idp.build(t, good().set("Role", other+","+provider, reader+","+provider))
+	in := input(form)
+	_, err = h.AssumeRoleWithSAML(t.Context(), in)
+	require.NoError(t, err)
+	in.RoleARN = other
+	_, err = h.AssumeRoleWithSAML(t.Context(), in)
+	require.ErrorIs(t, err, &sts.APIError{Code: "AccessDenied"})
+}
+
 // TestAssumeRefusals has one line for each way in which an assertion must fail, with the code that AWS gives.
 func TestAssumeRefusals(t *testing.T) {
 	t.Parallel()
@@ -336,6 +355,8 @@ func TestWire(t *testing.T) {
 		"short policy":    {with("PolicyArns.member.1.arn", "arn:aws:iam::aws:p"), "ValidationError", "Member must have length between 20 and 2048"},
 		"long policy ARN": {with("PolicyArns.member.1.arn", "arn:aws:iam::aws:policy/"+strings.Repeat("x", 2048)), "ValidationError", "Member must have length between 20 and 2048"},
 		"huge duration":   {with("DurationSeconds", "99999999999999999999"), "ValidationError", ""},
+		"empty duration":  {with("DurationSeconds", ""), "ValidationError", ""},
+		"policy, control": {with("Policy", "\x01"), "ValidationError", ""},
 		"empty policy":    {with("Policy", ""), "ValidationError", ""},
 		"long policy":     {with("Policy", strings.Repeat("x", 2049)), "ValidationError", ""},
 		"policy letters":  {with("Policy", "\u2028"), "ValidationError", ""},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/adfedkit/adfedkit/identitystore/scim/scimfilter"
 	"github.com/adfedkit/adfedkit/identitystore/scim/scimpatch"
 )
 
@@ -89,6 +90,43 @@ func equal(a, b any) bool {
 	x, err1 := json.Marshal(a)
 	y, err2 := json.Marshal(b)
 	return err1 == nil && err2 == nil && string(x) == string(y)
+}
+
+// TestListsInParts: parts that are lists themselves.
+func TestListsInParts(t *testing.T) {
+	t.Parallel()
+	tags := scimfilter.Attribute{Name: "tags", Type: scimfilter.String, MultiValued: true}
+	own := &scimfilter.Schema{ID: "urn:example:box", Attributes: []scimfilter.Attribute{
+		{Name: "box", Type: scimfilter.Complex, SubAttributes: []scimfilter.Attribute{tags, {Name: "name", Type: scimfilter.String}}},
+		{Name: "boxes", Type: scimfilter.Complex, MultiValued: true, SubAttributes: []scimfilter.Attribute{tags, {Name: "name", Type: scimfilter.String}}}, tags,
+	}}
+	const two = `{"box":{"tags":["a","b"]}}`
+	for _, c := range [][3]string{
+		{two, `{"op":"add","path":"box.tags","value":["b","c"]}`, `{"box":{"tags":["a","b","c"]}}`},
+		{two, `{"op":"replace","path":"box.tags","value":["b","c"]}`, `{"box":{"tags":["b","c"]}}`},
+		{`{}`, `{"op":"add","path":"box.tags","value":["b"]}`, `{"box":{"tags":["b"]}}`},
+		{two, `{"op":"add","path":"box.name","value":"n"}`, `{"box":{"tags":["a","b"],"name":"n"}}`},
+		{two, `{"op":"remove","path":"box.tags","value":["a"]}`, `{"box":{"tags":["b"]}}`},
+		{two, `{"op":"remove","path":"box.tags","value":[]}`, two},
+		{two, `{"op":"remove","path":"box.tags","value":["a","b"]}`, `{}`},
+		{two, `{"op":"remove","path":"box.tags","value":null}`, `{}`},
+		{two, `{"op":"remove","path":"box.tags"}`, `{}`},
+		{two, `{"op":"replace","path":"box.tags","value":null}`, `{}`},
+		{`{"boxes":[{"name":"x","tags":["a"]},{"name":"y"}]}`, `{"op":"add","path":"boxes[name eq \"y\"].tags","value":["b"]}`, `{"boxes":[{"name":"x","tags":["a"]},{"name":"y","tags":["b"]}]}`},
+		{`{"boxes":[{"name":"x","tags":["a"]},{"name":"y"}]}`, `{"op":"remove","path":"boxes[name eq \"x\"].tags","value":["a"]}`, `{"boxes":[{"name":"x"},{"name":"y"}]}`},
+		{`{"tags":["a","b"]}`, `{"op":"remove","path":"tags","value":["a"]}`, `{"tags":["b"]}`},
+		{`{"tags":["a"]}`, `{"op":"add","path":"tags","value":"b"}`, `{"tags":["a","b"]}`},
+	} {
+		ops, err := scimpatch.Parse([]byte(`{"Operations":[`+c[1]+`]}`), scimpatch.Tolerant)
+		require.NoError(t, err, c[1])
+		var doc map[string]any
+		require.NoError(t, json.Unmarshal([]byte(c[0]), &doc))
+		got, _, err := scimpatch.Apply(own, doc, ops, scimpatch.Options{})
+		require.NoError(t, err, c[1])
+		raw, err := json.Marshal(got)
+		require.NoError(t, err)
+		require.JSONEq(t, c[2], string(raw), c[1])
+	}
 }
 
 // TestWholeRefusals: the kind of refusal in both modes; "" is accepted.
