@@ -98,7 +98,8 @@ func TestListsInParts(t *testing.T) {
 	tags := scimfilter.Attribute{Name: "tags", Type: scimfilter.String, MultiValued: true}
 	own := &scimfilter.Schema{ID: "urn:example:box", Attributes: []scimfilter.Attribute{
 		{Name: "box", Type: scimfilter.Complex, SubAttributes: []scimfilter.Attribute{tags, {Name: "name", Type: scimfilter.String}}},
-		{Name: "boxes", Type: scimfilter.Complex, MultiValued: true, SubAttributes: []scimfilter.Attribute{tags, {Name: "name", Type: scimfilter.String}}}, tags,
+		{Name: "boxes", Type: scimfilter.Complex, MultiValued: true, SubAttributes: []scimfilter.Attribute{tags, {Name: "name", Type: scimfilter.String}}},
+		tags,
 	}}
 	const two = `{"box":{"tags":["a","b"]}}`
 	for _, c := range [][3]string{
