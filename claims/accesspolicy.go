@@ -198,7 +198,7 @@ func (c *AccessCondition) holds(in []Claim, exception bool) bool {
 	case AccessLocation:
 		return c.location(in, exception)
 	case AccessDevice:
-		return slices.ContainsFunc(in, c.device)
+		return slices.ContainsFunc(in, func(x Claim) bool { return (exception || localIssuer(x.Issuer)) && c.device(x) })
 	case AccessClaim:
 		return slices.ContainsFunc(in, c.claim)
 	}
@@ -208,7 +208,7 @@ func (c *AccessCondition) holds(in []Claim, exception bool) bool {
 func (c *AccessCondition) location(in []Claim, exception bool) bool {
 	inside := func(v string) bool {
 		return slices.ContainsFunc(in, func(x Claim) bool {
-			return x.Type == TypeInsideCorporate && localIssuer(x.Issuer) && strings.EqualFold(x.Value, v)
+			return x.Type == TypeInsideCorporate && (exception || localIssuer(x.Issuer)) && strings.EqualFold(x.Value, v)
 		})
 	}
 	for _, v := range c.Values {
@@ -227,11 +227,11 @@ func (c *AccessCondition) location(in []Claim, exception bool) bool {
 }
 
 // addresses looks at the forwarded client addresses. A proxy chain lists several: a condition wants all of them in the
-// ranges, an exception applies if one is.
+// ranges, an exception applies if one is, or if one cannot be read.
 func (c *AccessCondition) addresses(in []Claim, exception bool) bool {
 	seen, all := false, true
 	for _, x := range in {
-		if x.Type != TypeForwardedClientIP || !localIssuer(x.Issuer) {
+		if x.Type != TypeForwardedClientIP || !exception && !localIssuer(x.Issuer) {
 			continue
 		}
 		for one := range strings.SplitSeq(x.Value, ",") {
@@ -239,12 +239,17 @@ func (c *AccessCondition) addresses(in []Claim, exception bool) bool {
 			hit := err == nil && c.inRange(a.Unmap())
 			seen = true
 			all = all && hit
-			if hit && exception {
+			if exception && (hit || err != nil && slices.ContainsFunc(c.Values, isRange)) {
 				return true
 			}
 		}
 	}
-	return !exception && seen && all
+	return seen && all
+}
+
+func isRange(v string) bool {
+	_, err := parseRange(v)
+	return err == nil
 }
 
 func (c *AccessCondition) inRange(a netip.Addr) bool {
@@ -255,7 +260,7 @@ func (c *AccessCondition) inRange(a netip.Addr) bool {
 }
 
 func (c *AccessCondition) device(x Claim) bool {
-	if !localIssuer(x.Issuer) || !strings.EqualFold(x.Value, "true") {
+	if !strings.EqualFold(x.Value, "true") {
 		return false
 	}
 	level := ""
