@@ -226,7 +226,7 @@ func TestDiscoveryLimits(t *testing.T) {
 	now := time.Now()
 	a := authenticator(t, k, func(c *kerberos.AuthenticatorConfig) {
 		c.Realms[0].KDCs, c.Realms[0].Discover = nil, true
-		c.Now = func() time.Time { return now }
+		c.Now, c.Network.HedgeAfter = func() time.Time { return now }, time.Minute
 		c.Network.Resolver = counting{resolver{"_kerberos._tcp.corp.example.test": records}, &lookups}
 		c.Network.Dial = func(_ context.Context, _, addr string) (net.Conn, error) {
 			asked = append(asked, addr)

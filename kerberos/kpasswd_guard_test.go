@@ -260,3 +260,21 @@ func TestChangePasswordServers(t *testing.T) {
 		require.Equal(t, map[string]string{"KDCs": host + ":464", "DNS": k.KPasswdAddr()}[name], asked[len(asked)-1])
 	}
 }
+
+// What cannot be a password or an account costs no request: above all, the old password is not shown for nothing.
+func TestChangePasswordNothingSent(t *testing.T) {
+	t.Parallel()
+	k := startCorp(t, nil)
+	a := authenticator(t, k, nil)
+	old, fresh := []byte(alicePW), []byte("Fresh-Garden-7")
+	for name, err := range map[string]error{
+		"change, empty": a.ChangePassword(t.Context(), "alice", old, nil), "change, NUL": a.ChangePassword(t.Context(), "alice", old, []byte("Fresh\x00Garden-7")),
+		"set, empty": a.SetPassword(t.Context(), "alice", old, "bob", nil), "set, nobody": a.SetPassword(t.Context(), "alice", old, "", fresh),
+		"set, control character": a.SetPassword(t.Context(), "alice", old, "b\nob", fresh),
+	} {
+		require.ErrorIs(t, err, kerberos.ErrPasswordRejected, name)
+	}
+	require.Equal(t, "bad_credentials", reason(a.ChangePassword(t.Context(), "alice", nil, fresh)))
+	require.Equal(t, "unknown_domain", reason(a.ChangePassword(t.Context(), `OTHER\alice`, old, fresh)))
+	require.Empty(t, k.Requests())
+}

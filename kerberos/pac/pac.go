@@ -5,7 +5,7 @@
 // this package.
 //
 // It does not look at tickets, does not filter foreign SIDs (package kerberos does, it knows the trusts) and does not
-// decode device claims.
+// decode the claims of users and devices nor credentials: [PAC.Buffer] gives their bytes.
 //
 // Standards: MS-PAC (structure: 2.3; logon information 2.5; client name 2.7; signatures 2.8; UPN 2.10; requestor
 // 2.15), the NDR subset of C706 chapter 14 with type serialization version 1 (MS-RPCE 2.2.6).

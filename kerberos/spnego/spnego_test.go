@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -340,4 +341,81 @@ func TestTransportBindsToTheCertificate(t *testing.T) {
 		code, _, _ := do(t, hc, http.MethodGet, srv.URL, "", "")
 		require.Equal(t, c.want, code, name)
 	}
+}
+
+// Headers that are no token, at their limits, and requests to which Negotiate is not offered.
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	srv := e.server(t, func(c *spnego.Config) {
+		c.Challenge = func(r *http.Request) bool { return r.URL.Path != "/quiet" }
+	})
+	good := e.token(t, spn)
+	for name, c := range map[string]struct {
+		path, auth string
+		challenge  bool
+	}{
+		"nothing": {"/", "", true}, "nothing, not offered": {"/quiet", "", false}, "a token, not offered": {"/quiet", good, false},
+		"the word alone": {"/", "Negotiate", false}, "the word and spaces": {"/", "Negotiate   ", false}, "no base64": {"/", "Negotiate ???", false},
+		"the longest": {"/", "Negotiate " + strings.Repeat("A", 64<<10*4/3), false}, "too long": {"/", "Negotiate " + strings.Repeat("A", 64<<10*4/3+4), false},
+		"another scheme": {"/", "Bearer x", true},
+	} {
+		code, body, header := do(t, http.DefaultClient, http.MethodGet, srv.URL+c.path, "", c.auth)
+		require.Equal(t, 401, code, name)
+		require.NotContains(t, body, "alice", name)
+		require.Equal(t, c.challenge, header.Get("WWW-Authenticate") == "Negotiate", name)
+		require.Equal(t, "no-store", header.Get("Cache-Control"), name)
+	}
+	code, _, _ := do(t, http.DefaultClient, http.MethodGet, srv.URL, "", good)
+	require.Equal(t, 200, code)
+}
+
+// Behind a proxy that ends TLS the binding of the proxy's certificate counts, if the program says so.
+func TestTrustedProxy(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	proxy := httptest.NewTLSServer(nil)
+	t.Cleanup(proxy.Close)
+	binding, err := kerberos.TLSServerEndPoint(proxy.Certificate())
+	require.NoError(t, err)
+	for trusted, want := range map[bool]int{true: 200, false: 401} {
+		srv := e.server(t, func(c *spnego.Config) {
+			c.Acceptor = e.acceptor(t, func(c *kerberos.AcceptorConfig) { c.ChannelBinding = kerberos.ChannelBindingRequired })
+			c.Certificate, c.TrustedProxyTLS = proxy.Certificate(), trusted
+		})
+		hc := e.http(t, func(cfg *spnego.TransportConfig) { cfg.Binding = func(*url.URL) []byte { return binding } })
+		code, _, _ := do(t, hc, http.MethodGet, srv.URL, "", "")
+		require.Equal(t, want, code)
+	}
+}
+
+// A 401 without an offer of Negotiate is the answer; requests without a body and with http.NoBody may be sent again.
+func TestTransportOnDemandEdges(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	var calls atomic.Int32
+	bare := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		calls.Add(1)
+		w.Header().Set("WWW-Authenticate", "Basic realm=x")
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	t.Cleanup(bare.Close)
+	onDemand := e.http(t, func(c *spnego.TransportConfig) { c.OnDemand = true })
+	code, _, _ := do(t, onDemand, http.MethodGet, bare.URL, "", "")
+	require.Equal(t, 401, code)
+	require.EqualValues(t, 1, calls.Load(), "nobody asked for a ticket")
+	srv := e.server(t, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL, http.NoBody)
+	require.NoError(t, err)
+	req.GetBody = nil
+	resp, err := onDemand.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close() //nolint:errcheck // test
+	require.Equal(t, 200, resp.StatusCode)
+	gone := "http://" + strings.TrimPrefix(bare.URL, "http://")
+	bare.Close()
+	req, err = http.NewRequestWithContext(t.Context(), http.MethodGet, gone, nil)
+	require.NoError(t, err)
+	_, err = onDemand.Do(req) //nolint:bodyclose // it fails
+	require.Error(t, err)
 }
