@@ -71,6 +71,33 @@ func TestAssumeSameAssertionTwice(t *testing.T) {
 	require.ErrorIs(t, err, &sts.APIError{Code: "ExpiredTokenException"})
 }
 
+// TestAssumeSessionEnd: credentials end with the session at the identity provider.
+func TestAssumeSessionEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	m := good()
+	m.sessionEnd = start().Add(10 * time.Minute)
+	out, err := w.sts.AssumeRoleWithSAML(t.Context(), input(w.idp.build(t, m)))
+	require.NoError(t, err)
+	require.Equal(t, start().Add(10*time.Minute), out.Credentials.Expiration)
+}
+
+// TestAssumeTransitiveTags: the trust policy may ask which tags go on.
+func TestAssumeTransitiveTags(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	h, err := sts.NewHandler(sts.Config{
+		Providers: []sts.Provider{{ARN: provider, IdP: w.idp.trusted()}}, Store: w.store, Now: start,
+		Roles: []sts.Role{{ARN: reader, Trust: trust(t, `"sts:*"`, `{"ForAnyValue:StringEquals":{"sts:TransitiveTagKeys":"CostCenter"}}`)}},
+	})
+	require.NoError(t, err)
+	m := good().set("PrincipalTag:CostCenter", "4711")
+	_, err = h.AssumeRoleWithSAML(t.Context(), input(w.idp.build(t, m)))
+	require.ErrorIs(t, err, &sts.APIError{Code: "AccessDenied"})
+	_, err = h.AssumeRoleWithSAML(t.Context(), input(w.idp.build(t, m.set("TransitiveTagKeys", "CostCenter"))))
+	require.NoError(t, err)
+}
+
 // TestAssumeInAnotherAccount: a provider speaks for roles of its own account, whatever a role's trust policy says.
 func TestAssumeInAnotherAccount(t *testing.T) {
 	t.Parallel()
