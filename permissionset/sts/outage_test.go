@@ -158,3 +158,21 @@ func TestConsoleDestinations(t *testing.T) {
 	require.True(t, china.ConsoleDestination("https://x.console.amazonaws.cn/"))
 	require.False(t, china.ConsoleDestination("https://docs.aws.amazon.com/"))
 }
+
+// TestFederationForms: a request that cannot be read is not answered in part, and the page links to https alone.
+func TestFederationForms(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	get := func(query string) *httptest.ResponseRecorder {
+		rec := httptest.NewRecorder()
+		w.fed.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/federation?"+query, http.NoBody))
+		require.Equal(t, http.StatusBadRequest, rec.Code)
+		return rec
+	}
+	const login = "Action=login&Destination=https%3A%2F%2Fconsole.aws.amazon.com%2F&SigninToken=x&Issuer="
+	require.Contains(t, get(login+"x&%zz").Body.String(), "malformed request")
+	require.Contains(t, get(login+"https%3A%2F%2Fportal.corp.example.test%2F").Body.String(), `href="https://portal.corp.example.test/"`)
+	for _, issuer := range []string{"", "http%3A%2F%2Fportal.corp.example.test", "https%3A%2F%2F%2Fpath", "https%3Aopaque", "https%3A%2F%2F%5B", "https%3A%2F%2Fu%40portal.corp.example.test", "javascript%3A1"} {
+		require.NotContains(t, get(login+issuer).Body.String(), "href", issuer)
+	}
+}
