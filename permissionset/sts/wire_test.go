@@ -158,3 +158,31 @@ func TestSigningKeys(t *testing.T) {
 	_, err = sts.SigningKeys(oneSession{err: sts.ErrNoSession}).SigningKey(t.Context(), "ASIA")
 	require.ErrorIs(t, err, sigv4.ErrUnknownKey)
 }
+
+// TestHandlerDefaults: a role without an ID gets a stable one; what names an operation of another API goes there, the rest
+// does not.
+func TestHandlerDefaults(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	cfg := sts.Config{
+		Providers: []sts.Provider{{ARN: provider, IdP: w.idp.trusted()}}, Roles: []sts.Role{{ARN: reader, Trust: trust(t, `"sts:*"`, "")}}, Store: w.store, Now: start,
+		Extra: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }),
+	}
+	ids := map[string]bool{}
+	for range 2 {
+		h, err := sts.NewHandler(cfg)
+		require.NoError(t, err)
+		out, err := h.AssumeRoleWithSAML(t.Context(), input(w.idp.build(t, good())))
+		require.NoError(t, err)
+		require.Regexp(t, `^AROA[A-Z2-7]{16}:alice@corp\.example\.test$`, out.AssumedRoleID)
+		ids[out.AssumedRoleID] = true
+		for target, status := range map[string]int{"AWSIdentityStore.ListUsers": http.StatusTeapot, "": http.StatusForbidden} {
+			rq := httptest.NewRequest(http.MethodGet, "/?Action=GetCallerIdentity", http.NoBody)
+			rq.Header.Set("X-Amz-Target", target)
+			rec := httptest.NewRecorder()
+			h.ServeHTTP(rec, rq)
+			require.Equal(t, status, rec.Code, target)
+		}
+	}
+	require.Len(t, ids, 1)
+}
