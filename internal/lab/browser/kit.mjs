@@ -45,6 +45,8 @@ export async function walk(steps) {
       for (const v of found.violations) if (['serious', 'critical'].includes(v.impact)) faults.push(`${where}: ${v.id}, ${v.help}: ${v.nodes.map(n => n.target).join(' ').slice(0, 200)}`);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       if (wide > 0) faults.push(`${where}: sticks out by ${wide} px`);
+      const tall = await page.evaluate(() => Math.max(0, ...[...document.querySelectorAll('tr')].map(r => r.offsetHeight)));
+      if (tall > 400) faults.push(`${where}: a row of a table is ${tall} px high: a column is too narrow to be read`);
       if (job.shots) await page.screenshot({ path: path.join(job.shots, `${name}-${colorScheme}-${width}.png`), fullPage: true });
     }
     await page.emulateMedia({ colorScheme: 'light' });
