@@ -203,6 +203,11 @@ func TestEnterpriseNamesAreConfirmed(t *testing.T) {
 	_, err = through(t, k, "alice", unknownFirst, nil)
 	require.Equal(t, "bad_credentials", reason(err), "a bare name has one reading")
 
+	before := len(k.Requests())
+	_, err = through(t, k, "alice@corp.example.test", func(int, []byte) []byte { return krbError(wire.ErrPolicy, nil) }, nil)
+	require.Equal(t, "not_allowed", reason(err))
+	require.Len(t, k.Requests(), before+1, "only an unknown name has a second reading")
+
 	lying := startCorp(t, func(c *kerberostest.Config) {
 		c.Users = append(c.Users, kerberostest.User{Name: "ccl", UPN: "carol.clark@corp.example.test", Password: alicePW})
 	})

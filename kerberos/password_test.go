@@ -365,6 +365,10 @@ func TestAuthenticatorConfig(t *testing.T) {
 	same.Realms[0].UPNSuffixes = []string{"example.com", "EXAMPLE.com"}
 	_, err := kerberos.NewAuthenticator(same)
 	require.NoError(t, err, "a suffix may be there twice in one realm")
+	own := kerberos.AuthenticatorConfig{Realms: []kerberos.Realm{k.Realm()}}
+	own.Realms[0].Service = &kerberos.Service{SPN: spn, Keytab: k.Keytab(spn)}
+	_, err = kerberos.NewAuthenticator(own)
+	require.NoError(t, err, "where every realm has a service, nobody needs another one")
 	two := kerberos.AuthenticatorConfig{Realms: []kerberos.Realm{k.Realm(), {Name: "B.TEST", KDCs: []string{"127.0.0.1:1"}, UPNSuffixes: []string{"EXAMPLE.com"}}}, Service: kerberos.Service{SPN: spn, Keytab: k.Keytab(spn)}}
 	_, err = kerberos.NewAuthenticator(two)
 	require.ErrorContains(t, err, "suffix")
