@@ -100,11 +100,13 @@ func TestSecurityDescriptor(t *testing.T) {
 	d, err := directory.ParseSecurityDescriptor(descriptorBytes(t, aceBytes(t, 6, 2, control, directory.ReplicateChanges, guid1, sidAlice)))
 	require.NoError(t, err)
 	require.Equal(t, []directory.ACE{{Deny: true, Mask: control, Object: directory.ReplicateChanges, Inherited: guid1, SID: sidAlice}}, d.DACL)
-	open := descriptorBytes(t)
-	open[2] = 0 // no list at all
-	d, err = directory.ParseSecurityDescriptor(open)
-	require.NoError(t, err)
-	require.True(t, d.NoDACL && d.Allows(nil, read, ""))
+	for at, value := range map[int]byte{2: 0, 16: 0} { // no list at all: not announced, or nowhere
+		open := descriptorBytes(t)
+		open[at] = value
+		d, err = directory.ParseSecurityDescriptor(open)
+		require.NoError(t, err)
+		require.True(t, d.NoDACL && d.Allows(nil, read, ""))
+	}
 }
 
 // TestSecurityDescriptorMalformed: cut at any byte, and with any length or offset that leads out of it.

@@ -263,12 +263,16 @@ func (c *conn) searchError(err error, base string, before, got int) error {
 	if (re.Code == codeNoSuchObject || re.Code == codeAccess) && got == 0 && before == 0 {
 		return re
 	}
+	var cause error = re
+	if re.Code == codeNoSuchObject { // what came before shows that the base is there: nobody may take this for "not found"
+		cause = errors.New(re.Error())
+	}
 	busy := re.Code == codeBusy || re.Code == codeUnavailable
 	if busy { // the next one may go to another server
 		c.server.noteFailure()
 		c.close()
 	}
-	return &IncompleteError{Base: base, Reason: "result code " + strconv.Itoa(re.Code), Got: got, Err: re, again: busy}
+	return &IncompleteError{Base: base, Reason: "result code " + strconv.Itoa(re.Code), Got: got, Err: cause, again: busy}
 }
 
 // staleCookie marks the refusal of a cookie that the server itself has given: the read starts from its first page.
