@@ -160,6 +160,38 @@ func TestRefusedQueries(t *testing.T) {
 	}
 }
 
+// TestReasonsOfRefusal: each part of a query has its own reason.
+func TestReasonsOfRefusal(t *testing.T) {
+	t.Parallel()
+	l := start(t)
+	generic, err := adattributes.NewLDAP(adattributes.LDAPConfig{Client: l.client})
+	require.NoError(t, err)
+	for _, c := range []struct {
+		store        claims.Store
+		query, param string
+		why          string
+	}{
+		{l.store, ";mail;CORP\\{", "x", "brace"},
+		{l.store, ";{;CORP\\alice", "x", "brace"},
+		{l.store, ";mail;CORP\\{1}", "x", "placeholder without param"},
+		{l.store, ";mail;{0}", "CORP\\a\r", "not allowed in its place"},
+		{l.store, ";{0};CORP\\alice", "a;b", "not allowed in its place"},
+		{l.store, ";a b;CORP\\alice", "x", "not a plain name"},
+		{l.store, "(mail={0};mail;CORP\\alice", "x", "filter of the query is not valid"},
+		{generic, "", "x", "parts filter;attributes"},
+		{generic, " ;mail", "x", "parts filter;attributes"},
+		{generic, "mail={0}", "x", "parts filter;attributes"},
+		{generic, "mail={0};tokenGroups(SID)", "x", "not a plain name"},
+		{generic, "mail={0};mail;a b", "x", "not a plain name"},
+	} {
+		_, err := c.store.Query(t.Context(), c.query, []string{c.param})
+		require.ErrorContains(t, err, c.why, c.query)
+	}
+	l.dc.Stop()
+	_, err = generic.Query(t.Context(), "mail={0};mail", []string{"x"})
+	require.ErrorContains(t, err, "did not answer")
+}
+
 func TestUPNForm(t *testing.T) {
 	t.Parallel()
 	l := start(t)
@@ -171,7 +203,11 @@ func TestUPNForm(t *testing.T) {
 	rows, err = store.Query(t.Context(), ";tokenGroups(domainQualifiedName);{0}", []string{`CORP\alice`})
 	require.NoError(t, err)
 	require.Contains(t, flat(rows), `corp.example.test\SRE`)
-	for _, bad := range []string{"alice@", "@corp.example.test", "alice"} {
+	l.dc.AddUser(directorytest.User{Name: "carol", UPN: "c.smith@corp.example.test", Mail: "carol@example.com"})
+	rows, err = store.Query(t.Context(), ";mail;{0}", []string{"c.smith@corp.example.test"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"carol@example.com"}, flat(rows), "by the principal name, which is not the account's name")
+	for _, bad := range []string{"alice@", "@corp.example.test", "alice", `\alice@corp.example.test`, `a\b\c@corp.example.test`} {
 		_, err = store.Query(t.Context(), ";mail;{0}", []string{bad})
 		require.Error(t, err, bad)
 	}
