@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"slices"
 
 	"github.com/adfedkit/adfedkit/identitystore"
@@ -28,39 +29,62 @@ func (l *lastInt) of(n int64) any {
 	return l.boxed
 }
 
-// inTexts calls f with parts of a list and a placeholder for each, few sizes of list.
-func inTexts(list []string, f func(in string, args []any) error) error {
+// lookEach makes a query that looks each text of a list up by an index: columns of a table, for rows of which the last
+// column of where is the text. A list behind IN would be read with the plan of the day on which the table was small:
+// PostgreSQL was seen to read a whole tenant, and to compare each row with each text.
+func (t *txn) lookEach(ctx context.Context, columns, table, where string, args []any, list []string, f func(*sql.Rows) error) error {
 	for part := range slices.Chunk(list, batch) {
-		args := make([]any, padded(len(part)))
-		for i := range args {
-			args[i] = part[min(i, len(part)-1)]
+		var q string
+		var all []any
+		if t.x.(*connRunner).dialect == Postgres {
+			texts := make([]any, len(part))
+			for i, s := range part {
+				texts[i] = s
+			}
+			q = "SELECT " + columns + " FROM unnest(CAST(CAST(? AS text) AS text[])) AS k (v) CROSS JOIN LATERAL (SELECT * FROM " + table +
+				" WHERE " + where + " = k.v LIMIT 1) AS p"
+			all = append([]any{arrayText(texts, 0, 1)}, args...)
+		} else {
+			all = slices.Clone(args)
+			size := padded(len(part))
+			for i := range size {
+				all = append(all, part[min(i, len(part)-1)])
+			}
+			q = "SELECT " + columns + " FROM " + table + " AS p WHERE " + where + " IN " + marks(size)
 		}
-		if err := f(marks(len(args)), args); err != nil {
+		if err := t.eachRow(ctx, q, all, f); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+func (t *txn) eachRow(ctx context.Context, q string, args []any, f func(*sql.Rows) error) error {
+	rows, err := t.x.query(ctx, q, args...)
+	if err != nil {
+		return failed(err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := f(rows); err != nil {
+			return failed(err)
+		}
+	}
+	return failed(rows.Err())
+}
+
 // Holders implements [identitystore.BulkTxn].
 func (t *txn) Holders(ctx context.Context, kind identitystore.Kind, folded []string) (map[string]identitystore.Ref, error) {
 	out := map[string]identitystore.Ref{}
-	err := inTexts(folded, func(in string, args []any) error {
-		q := "SELECT name_fold, pid, id FROM principal WHERE tenant = ? AND kind = ? AND name_fold IN " + in
-		rows, err := t.x.query(ctx, q, append([]any{t.tid, letter(kind)}, args...)...)
-		if err != nil {
-			return failed(err)
+	args := []any{t.tid, letter(kind)}
+	err := t.lookEach(ctx, "p.name_fold, p.pid, p.id", "principal", "tenant = ? AND kind = ? AND name_fold", args, folded, func(rows *sql.Rows) error {
+		ref := identitystore.Ref{Kind: kind}
+		var name string
+		if err := rows.Scan(&name, &ref.Key, &ref.ID); err != nil {
+			return err
 		}
-		defer func() { _ = rows.Close() }()
-		for rows.Next() {
-			ref := identitystore.Ref{Kind: kind}
-			var name string
-			if err := rows.Scan(&name, &ref.Key, &ref.ID); err != nil {
-				return failed(err)
-			}
-			out[name] = ref
-		}
-		return failed(rows.Err())
+		out[name] = ref
+		return nil
 	})
 	return out, err
 }
@@ -71,22 +95,19 @@ func (t *txn) AnyExternalID(ctx context.Context, ids []identitystore.ExternalID)
 	for _, e := range ids {
 		byIssuer[e.Issuer] = append(byIssuer[e.Issuer], e.ID)
 	}
-	found := int64(0)
+	found := false
 	for issuer, list := range byIssuer {
-		err := inTexts(list, func(in string, args []any) error {
-			var n int64
-			q := "SELECT count(*) FROM external_id WHERE tenant = ? AND issuer = ? AND ext_id IN " + in
-			if err := t.x.row(ctx, q, append([]any{t.tid, issuer}, args...)...).Scan(&n); err != nil {
-				return failed(err)
-			}
-			found += n
-			return nil
+		args := []any{t.tid, issuer}
+		err := t.lookEach(ctx, "p.pid", "external_id", "tenant = ? AND issuer = ? AND ext_id", args, list, func(rows *sql.Rows) error {
+			var pid int64
+			found = true
+			return rows.Scan(&pid)
 		})
 		if err != nil {
 			return false, err
 		}
 	}
-	return found > 0, nil
+	return found, nil
 }
 
 // newRows collects the rows of new records.

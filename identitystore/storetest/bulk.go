@@ -139,12 +139,16 @@ func (s *suite) contents(svc *identitystore.Service, users []*identitystore.User
 // bulkRefused gives lists of which one record cannot be made: nothing of the transaction stays.
 func bulkRefused(s *suite) {
 	ctx := s.ctx()
+	const odd = `null,"\{}'?%_`
 	ext := func(id string) []identitystore.ExternalID {
 		return []identitystore.ExternalID{{Issuer: "x", ID: id}}
 	}
 	link := func(guid string) identitystore.Link { return identitystore.Link{Source: "ad", GUID: guid} }
 	var old *identitystore.User
 	s.ok(s.update(func(tx *identitystore.Tx) (err error) {
+		if _, err = tx.CreateUser(ctx, &identitystore.User{UserName: odd, ExternalIDs: ext(odd)}); err != nil {
+			return err
+		}
 		old, err = tx.CreateUser(ctx, &identitystore.User{UserName: "old", ExternalIDs: ext("1"), Link: link("g1")})
 		return err
 	}))
@@ -157,6 +161,7 @@ func bulkRefused(s *suite) {
 		"id twice":          {{UserName: "a", ExternalIDs: ext("2")}, {UserName: "b", ExternalIDs: ext("2")}},
 		"id of another":     {{UserName: "a", ExternalIDs: ext("1")}, {UserName: "b"}},
 		"object of another": {{UserName: "a", Link: link("g1")}, {UserName: "b"}},
+		"odd id":            {{UserName: "a"}, {UserName: "b", ExternalIDs: ext(odd)}},
 		"not a name":        {{UserName: "a"}, {UserName: "b c"}},
 	} {
 		err := s.update(func(tx *identitystore.Tx) error {
@@ -176,6 +181,10 @@ func bulkRefused(s *suite) {
 		return err
 	})
 	s.is(err, identitystore.ErrConflict)
+	s.is(s.update(func(tx *identitystore.Tx) error {
+		_, err := tx.CreateUsers(ctx, []*identitystore.User{{UserName: "a"}, {UserName: odd}})
+		return err
+	}), identitystore.ErrConflict)
 	s.ok(s.update(func(tx *identitystore.Tx) error { // the holder of the name gets another one later
 		if _, err := tx.CreateUsers(ctx, []*identitystore.User{{UserName: "a"}, {UserName: "Old"}}); err != nil {
 			return err
