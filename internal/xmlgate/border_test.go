@@ -162,7 +162,7 @@ func TestWalk(t *testing.T) {
 	}
 	require.Equal(t, 4, n)
 	require.Empty(t, e.LookupNS("nobody"))
-	d, err := xmlgate.Parse([]byte("<a ID='x'><b Id='x' ID='y'/><c xml:ID='x'/></a>"), xmlgate.Limits{})
+	d, err := xmlgate.Parse([]byte("<a ID='x'><b Id='x' ID='y'/><c xml:ID='x'/><d xmlns:ID='urn:i' ID:ID='x'/></a>"), xmlgate.Limits{})
 	require.NoError(t, err)
 	require.False(t, d.DuplicateID())
 }

@@ -93,7 +93,8 @@ func spaced(in []byte) []byte {
 func TestCanonicalSpelling(t *testing.T) {
 	t.Parallel()
 	for _, in := range []string{
-		`<a><b>c</b><d/></a>`, `<a b="1" c="2"><e c="2" b="1">x</e>y</a>`, `<a  b="1"/>`, "<a\tb=\"1\"></a>", `<a b ="1"></a>`, `<a b= "1"></a>`, `<a b='1'></a>`,
+		`<a><b>c</b><d/></a>`, `<a b="1" c="2"><e c="2" b="1">x</e>y</a>`, `<a  b="1"/>`, `<a  b="1"></a>`, `<a b="1"  c="2"></a>`,
+		`<a xmlns:p="urn:z" xmlns:q="urn:a"><b p:x="1" q:x="2"></b><b p:x="1" y="2"></b></a>`, "<a\tb=\"1\"></a>", `<a b ="1"></a>`, `<a b= "1"></a>`, `<a b='1'></a>`,
 		`<a b="1" ></a>`, `<a></a >`, `<a b="&lt;">&amp;</a>`, "<a b=\"\t\"></a>", `<a>b>c</a>`, `<a xmlns="urn:d"><b xmlns="urn:d"></b><c xmlns="urn:e"></c></a>`,
 		`<p:a xmlns:p="urn:p"><p:b p:c="1"></p:b><b p:c="1" d="2"></b><b d="2" p:c="1"></b></p:a>`, `<a xml:lang="de"><b xml:lang="de"></b><b c="1"></b></a>`,
 		`<p:a xmlns:p="urn:p" xmlns:q="urn:q"><b p:x="1" q:x="2"></b><b q:x="1" p:x="2"></b></p:a>`, `<a><b ab="1" a="2"></b><b a="1" ab="2"></b></a>`,
