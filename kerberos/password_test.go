@@ -322,10 +322,13 @@ func TestAuthenticatorConfig(t *testing.T) {
 	t.Parallel()
 	k := startCorp(t, nil)
 	for name, change := range map[string]func(*kerberos.AuthenticatorConfig){
-		"no realms":         func(c *kerberos.AuthenticatorConfig) { c.Realms = nil },
-		"no KDCs":           func(c *kerberos.AuthenticatorConfig) { c.Realms[0].KDCs = nil },
-		"KDC without port":  func(c *kerberos.AuthenticatorConfig) { c.Realms[0].KDCs = []string{"dc1"} },
-		"realm twice":       func(c *kerberos.AuthenticatorConfig) { c.Realms = append(c.Realms, c.Realms[0]) },
+		"no realms":        func(c *kerberos.AuthenticatorConfig) { c.Realms = nil },
+		"no KDCs":          func(c *kerberos.AuthenticatorConfig) { c.Realms[0].KDCs = nil },
+		"KDC without port": func(c *kerberos.AuthenticatorConfig) { c.Realms[0].KDCs = []string{"dc1"} },
+		"realm twice":      func(c *kerberos.AuthenticatorConfig) { c.Realms = append(c.Realms, c.Realms[0]) },
+		"realm twice, other form": func(c *kerberos.AuthenticatorConfig) {
+			c.Realms = append(c.Realms, kerberos.Realm{Name: "corp.example.test.", Discover: true})
+		},
 		"malformed SID":     func(c *kerberos.AuthenticatorConfig) { c.Realms[0].DomainSIDs = []string{"S-1-x"} },
 		"no service":        func(c *kerberos.AuthenticatorConfig) { c.Service = kerberos.Service{} },
 		"no keytab":         func(c *kerberos.AuthenticatorConfig) { c.Service.Keytab = nil },
