@@ -165,13 +165,14 @@ func TestDirSyncAnswers(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			got := fmt.Sprint(len(set.Changed), " changed")
+			var got strings.Builder
+			got.WriteString(fmt.Sprint(len(set.Changed), " changed"))
 			for _, l := range set.Links {
 				require.Equal(t, guid1, l.Group)
 				whole := map[bool]string{true: "whole "}[l.Whole]
-				got += fmt.Sprintf(", %s+%d -%d", whole, len(l.Added), len(l.Removed))
+				got.WriteString(fmt.Sprintf(", %s+%d -%d", whole, len(l.Added), len(l.Removed)))
 			}
-			require.Equal(t, tc.want, got)
+			require.Equal(t, tc.want, got.String())
 			require.False(t, next.IsZero())
 		})
 	}

@@ -14,7 +14,7 @@ import (
 func TestRanges(t *testing.T) {
 	t.Parallel()
 	dn := func(names string) (out []string) {
-		for _, n := range strings.Fields(names) {
+		for n := range strings.FieldsSeq(names) {
 			out = append(out, "CN="+n)
 		}
 		return out

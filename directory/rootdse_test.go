@@ -1,6 +1,7 @@
 package directory_test
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,9 +16,7 @@ func TestServerIsChecked(t *testing.T) {
 	const base = "DC=corp,DC=example,DC=test"
 	notAD := func(edit map[string][]string) map[string][]string {
 		out := map[string][]string{"supportedCapabilities": nil, "defaultNamingContext": nil, "dsServiceName": nil, "highestCommittedUSN": nil}
-		for k, v := range edit {
-			out[k] = v
-		}
+		maps.Copy(out, edit)
 		return out
 	}
 	for name, tc := range map[string]struct {

@@ -3,6 +3,7 @@ package directory_test
 import (
 	"bufio"
 	"context"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -64,9 +65,7 @@ func item(dn string, attrs ...[]string) ldapwire.SearchEntry {
 }
 
 func overlay(base, over map[string][]string) (attrs [][]string) {
-	for k, v := range over {
-		base[k] = v
-	}
+	maps.Copy(base, over)
 	for k, v := range base {
 		if len(v) > 0 {
 			attrs = append(attrs, append([]string{k}, v...))

@@ -178,6 +178,10 @@ func TestChangesUnderneath(t *testing.T) {
 			func(dc *directorytest.DC) { dc.RemoveMember(dc.Find("all"), dc.Find("u0")) },
 			func(t *testing.T, _, _, edges []string) { t.Helper(); require.NotContains(t, edges, "all>u0 member") },
 		},
+		"member removed, container made": {
+			func(dc *directorytest.DC) { dc.RemoveMember(dc.Find("all"), dc.Find("u0")); dc.AddOU("Empty") },
+			func(t *testing.T, _, _, edges []string) { t.Helper(); require.NotContains(t, edges, "all>u0 member") },
+		},
 		"user deleted": {
 			func(dc *directorytest.DC) { dc.Delete(dc.Find("u0")) },
 			func(t *testing.T, users, _, _ []string) { t.Helper(); require.NotContains(t, users, "u0") },
