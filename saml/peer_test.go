@@ -256,7 +256,7 @@ func TestAcceptAuthnRequestRefuses(t *testing.T) {
 			require.NoError(t, err)
 			return acceptPost(t, p, doc)
 		}, nil},
-		"doctype":                  {saml.ReasonDoctype, text(`<samlp:AuthnRequest`, `<!DOCTYPE x><samlp:AuthnRequest`), nil},
+		"doctype": {saml.ReasonDoctype, text(`<samlp:AuthnRequest`, `<!DOCTYPE x><samlp:AuthnRequest`), nil},
 		"unsigned where metadata demands it": {saml.ReasonUnsigned, func(t *testing.T, p *peers) (*saml.AcceptedRequest, error) {
 			t.Helper()
 			return acceptQuery(t, p, redirected(t, honestRequest(), "", nil))

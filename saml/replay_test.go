@@ -19,9 +19,9 @@ func TestMemoryReplayStoreOrder(t *testing.T) {
 	for seed := range uint64(20) {
 		now := instant
 		s := saml.NewMemoryReplayStore(keys+1, func() time.Time { return now })
-		rng := rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // reproducible on purpose
+		rng := rand.New(rand.NewPCG(seed, seed))
 		key := func(i int) (k [32]byte) {
-			binary.LittleEndian.PutUint32(k[:], uint32(i)) //nolint:gosec // small
+			binary.LittleEndian.PutUint32(k[:], uint32(i))
 			return k
 		}
 		ends := make([]time.Time, keys)
