@@ -3,6 +3,7 @@ package policy_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -25,9 +26,7 @@ func manyOf(f func(i int) string) []string {
 func heavy(t *testing.T, elements map[string]any) policy.Policies {
 	t.Helper()
 	st := map[string]any{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
-	for k, v := range elements {
-		st[k] = v
-	}
+	maps.Copy(st, elements)
 	raw, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": st})
 	require.NoError(t, err)
 	doc, err := policy.Parse(raw, policy.ParseOptions{MaxBytes: 1 << 21})
