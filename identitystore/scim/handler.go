@@ -296,7 +296,10 @@ func (h *Handler) route(ctx context.Context, rq *request) (*response, error) { /
 		if len(parts) == 1 {
 			return h.collection(ctx, rq, t)
 		}
-		if parts[1] == ".search" && rfc {
+		if parts[1] == ".search" {
+			if !rfc {
+				return nil, refuse(http.StatusNotFound, "", "no such endpoint")
+			}
 			return h.search(ctx, rq, t)
 		}
 		return h.single(ctx, rq, t, parts[1])
