@@ -115,10 +115,14 @@ func TestNameTableHashSpreads(t *testing.T) {
 	for i := range 20_000 {
 		names.set(o, "user"+strconv.Itoa(i)+"@corp.example.test", new(i))
 	}
-	require.Zero(t, names.rest.n)
-	fullest := 0
+	// With half of the slots taken, just before the table grows, one chunk of some ten thousand is full by chance: a
+	// hash that does not spread sends thousands to the rest.
+	require.Less(t, names.rest.n, 200)
+	empty := 0
 	for _, c := range names.chunks {
-		fullest = max(fullest, c.used)
+		if c.used == 0 {
+			empty++
+		}
 	}
-	require.Less(t, fullest, fullChunk)
+	require.Less(t, empty, len(names.chunks)/100)
 }

@@ -13,31 +13,30 @@ import (
 // enoughToDefer is from how many new rows on that is done, if they are as many as the table has already.
 const enoughToDefer = 50_000
 
-// deferrable are the indexes beside the primary key, and the column of table tenant that counts the rows.
-var deferrable = map[string]struct {
-	indexes []string
-	counter string
-}{
-	"edge": {[]string{"edge_parent"}, "edge_n"},
-	"flat": {[]string{"flat_group", "flat_membership"}, "flat_n"},
+// deferrable returns the indexes of a table beside the primary key, and the column of table tenant that counts the rows.
+func deferrable(table string) (indexes []string, counter string) {
+	if table == "edge" {
+		return []string{"edge_parent"}, "edge_n"
+	}
+	return []string{"flat_group", "flat_membership"}, "flat_n"
 }
 
 // deferIndexes takes the indexes of a table away if so many rows come that it pays.
 func (t *txn) deferIndexes(ctx context.Context, table string, coming int64) error {
 	x := t.x.(*connRunner) // a txn is made with this kind of runner only
-	d := deferrable[table]
 	if x.dialect != SQLite || coming < enoughToDefer || len(x.deferred[table]) > 0 {
 		return nil
 	}
+	indexes, counter := deferrable(table)
 	var here int64
-	if err := x.row(ctx, "SELECT sum("+d.counter+") FROM tenant").Scan(&here); err != nil {
+	if err := x.row(ctx, "SELECT sum("+counter+") FROM tenant").Scan(&here); err != nil {
 		return failed(err)
 	}
 	if coming < here {
 		return nil
 	}
 	var made []string
-	for _, index := range d.indexes {
+	for _, index := range indexes {
 		var text string
 		if err := x.row(ctx, "SELECT sql FROM sqlite_master WHERE type = 'index' AND name = ?", index).Scan(&text); err != nil {
 			return failed(err)

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
@@ -189,7 +188,7 @@ func bulkRefused(s *suite) {
 		if _, err := tx.CreateUsers(ctx, []*identitystore.User{{UserName: "a"}, {UserName: "Old"}}); err != nil {
 			return err
 		}
-		return s.setName(tx, old.ID, "older")
+		return s.setName(tx, old.ID, "older") //nolint:contextcheck // the context of the suite
 	}))
 	u, err := s.svc.UserByName(ctx, "older")
 	s.ok(err)
@@ -219,50 +218,70 @@ func ignoredFailure(s *suite) {
 	s.equal(mustSeq(s), int64(0))
 }
 
-// freshUsers does the same things in one transaction and in one each: what a transaction knows of the users that it made
-// must not differ from what is stored.
-func freshUsers(s *suite) {
+// step is a part of a transaction.
+type step func(*identitystore.Tx) error
+
+// edgeStep adds or removes an edge between records named by name; a user wins over a group.
+func (s *suite) edgeStep(add bool, parent, child string) step {
 	ctx := s.ctx()
-	names := []string{"a", "b", "c", "d", "e"}
-	edge := func(parent, child string) func(context.Context, *identitystore.Tx, bool) error {
-		return func(ctx context.Context, tx *identitystore.Tx, add bool) error {
-			g, err := tx.GroupByName(ctx, parent)
-			if err != nil {
-				return err
-			}
-			e := identitystore.Edge{Parent: g.Key, Via: identitystore.ViaMember, ChildKind: identitystore.KindUser}
-			if u, err := tx.UserByName(ctx, child); err == nil {
-				e.Child = u.Key
-			} else if below, err := tx.GroupByName(ctx, child); err == nil {
-				e.Child, e.ChildKind = below.Key, identitystore.KindGroup
-			} else {
-				return err
-			}
-			if add {
-				return tx.Link(ctx, e)
-			}
-			return tx.Unlink(ctx, e)
+	return func(tx *identitystore.Tx) error {
+		g, err := tx.GroupByName(ctx, parent)
+		if err != nil {
+			return err
 		}
+		e := identitystore.Edge{Parent: g.Key, Via: identitystore.ViaMember, ChildKind: identitystore.KindUser}
+		if u, err := tx.UserByName(ctx, child); err == nil {
+			e.Child = u.Key
+		} else if below, err := tx.GroupByName(ctx, child); err == nil {
+			e.Child, e.ChildKind = below.Key, identitystore.KindGroup
+		} else {
+			return err
+		}
+		if add {
+			return tx.Link(ctx, e)
+		}
+		return tx.Unlink(ctx, e)
 	}
-	add := func(parent, child string) func(*identitystore.Tx) error {
-		return func(tx *identitystore.Tx) error { return edge(parent, child)(ctx, tx, true) }
+}
+
+func (s *suite) changeStep(name string, f func(*identitystore.User)) step {
+	ctx := s.ctx()
+	return func(tx *identitystore.Tx) error {
+		u, err := tx.UserByName(ctx, name)
+		if err != nil {
+			return err
+		}
+		c := u.Clone()
+		f(c)
+		_, err = tx.UpdateUser(ctx, c)
+		return err
 	}
-	del := func(parent, child string) func(*identitystore.Tx) error {
-		return func(tx *identitystore.Tx) error { return edge(parent, child)(ctx, tx, false) }
-	}
-	change := func(name string, f func(*identitystore.User)) func(*identitystore.Tx) error {
-		return func(tx *identitystore.Tx) error {
+}
+
+func (s *suite) deleteStep(kind identitystore.Kind, name string) step {
+	ctx := s.ctx()
+	return func(tx *identitystore.Tx) error {
+		if kind == identitystore.KindUser {
 			u, err := tx.UserByName(ctx, name)
 			if err != nil {
 				return err
 			}
-			c := u.Clone()
-			f(c)
-			_, err = tx.UpdateUser(ctx, c)
+			return tx.Delete(ctx, identitystore.Ref{Key: u.Key, Kind: kind, ID: u.ID}, "gone")
+		}
+		g, err := tx.GroupByName(ctx, name)
+		if err != nil {
 			return err
 		}
+		return tx.Delete(ctx, identitystore.Ref{Key: g.Key, Kind: kind, ID: g.ID}, "gone")
 	}
-	steps := []func(*identitystore.Tx) error{
+}
+
+// freshSteps make users and change nearly all that can be changed about them.
+func (s *suite) freshSteps(names []string) []step {
+	ctx := s.ctx()
+	add := func(parent, child string) step { return s.edgeStep(true, parent, child) }
+	del := func(parent, child string) step { return s.edgeStep(false, parent, child) }
+	return []step{
 		func(tx *identitystore.Tx) error {
 			var us []*identitystore.User
 			for _, n := range names {
@@ -277,26 +296,22 @@ func freshUsers(s *suite) {
 		},
 		add("g", "a"), add("g", "b"), add("h", "a"), add("h", "a"), add("top", "g"), add("gone", "a"), add("gone", "c"), add("top", "gone"),
 		del("g", "b"), add("h", "b"), add("h", "d"), add("top", "e"),
-		change("d", func(u *identitystore.User) { u.Status = identitystore.StatusDisabled }),
-		func(tx *identitystore.Tx) error {
-			g, err := tx.GroupByName(ctx, "gone")
-			if err != nil {
-				return err
-			}
-			return tx.Delete(ctx, identitystore.Ref{Key: g.Key, Kind: identitystore.KindGroup, ID: g.ID}, "gone")
-		},
-		add("g", "c"), add("h", "e"), change("e", func(u *identitystore.User) { u.Title = "t" }), add("g", "e"), del("top", "e"),
-		func(tx *identitystore.Tx) error {
-			u, err := tx.UserByName(ctx, "b")
-			if err != nil {
-				return err
-			}
-			return tx.Delete(ctx, identitystore.Ref{Key: u.Key, Kind: identitystore.KindUser, ID: u.ID}, "gone")
-		},
+		s.changeStep("d", func(u *identitystore.User) { u.Status = identitystore.StatusDisabled }),
+		s.deleteStep(identitystore.KindGroup, "gone"),
+		add("g", "c"), add("h", "e"), s.changeStep("e", func(u *identitystore.User) { u.Title = "t" }), add("g", "e"), del("top", "e"),
+		s.deleteStep(identitystore.KindUser, "b"),
 	}
+}
+
+// freshUsers does the same things in one transaction and in one each: what a transaction knows of the users that it made
+// must not differ from what is stored.
+func freshUsers(s *suite) {
+	ctx := s.ctx()
+	names := []string{"a", "b", "c", "d", "e"}
+	steps := s.freshSteps(names)
 	run := func(tenant string, at []int) []string {
 		s.ok(s.store.CreateTenant(ctx, identitystore.Tenant{ID: tenant}))
-		svc := s.open(identitystore.Config{Tenant: tenant, HideDisabled: true})
+		svc := s.open(identitystore.Config{Tenant: tenant, HideDisabled: true}) //nolint:contextcheck // the context of the suite
 		from := 0
 		for _, to := range append(at, len(steps)) {
 			s.ok(svc.Update(ctx, author(), func(tx *identitystore.Tx) error {
@@ -316,7 +331,7 @@ func freshUsers(s *suite) {
 				out = append(out, n+" is not there")
 				continue
 			}
-			out = append(out, fmt.Sprint(n, s.groupsOf(svc, u)))
+			out = append(out, fmt.Sprint(n, s.groupsOf(svc, u))) //nolint:contextcheck // the context of the suite
 		}
 		return out
 	}
@@ -329,6 +344,35 @@ func freshUsers(s *suite) {
 	s.equal(run("d-00000000f1", nil), want)
 	s.equal(run("d-00000000f2", []int{7}), want)
 	s.equal(run("d-00000000f3", []int{2, 14}), want)
+}
+
+// countsOfRestored deletes an object and restores it: it is counted as before.
+func countsOfRestored(s *suite) {
+	ctx := s.ctx()
+	var u *identitystore.User
+	s.ok(s.update(func(tx *identitystore.Tx) (err error) {
+		u, err = tx.CreateUser(ctx, &identitystore.User{UserName: "a", Link: identitystore.Link{Source: "ad", GUID: "1", Origin: identitystore.OriginSync}})
+		return err
+	}))
+	for _, state := range []identitystore.State{identitystore.StateTombstone, identitystore.StateActive, identitystore.StateTombstone, identitystore.StateActive} {
+		s.ok(s.update(func(tx *identitystore.Tx) error {
+			now, err := tx.UserByID(ctx, u.ID)
+			if err != nil {
+				return err
+			}
+			c := now.Clone()
+			c.Link.State = state
+			_, err = tx.UpdateUser(ctx, c)
+			return err
+		}))
+		counts, err := s.svc.Reader().Counts(ctx)
+		s.ok(err)
+		want := 1
+		if state == identitystore.StateTombstone {
+			want = 0
+		}
+		s.equal(counts, identitystore.Counts{Users: want})
+	}
 }
 
 // asWritten reads records back: every field is as it was written, and what was not written is not there.

@@ -30,7 +30,7 @@ func Run(t *testing.T, open func(testing.TB) identitystore.Store) {
 		"I12ParallelMembers": parallelMembers, "I11R3R6SignIn": signIn, "I11SignInRace": signInRace, "Explain": explain, "Simulate": simulate,
 		"I02I10Model": model, "BigGroup": bigGroup, "Cancel": cancelled, "I12R5Ownership": ownership, "Quota": quota, "Lookups": lookups,
 		"Counters": counters, "ExternalIDs": externalIDs, "BulkCreate": bulkCreate, "BulkRefused": bulkRefused, "IgnoredFailure": ignoredFailure,
-		"FreshUsers": freshUsers, "Malformed": malformed, "AsWritten": asWritten,
+		"FreshUsers": freshUsers, "Malformed": malformed, "AsWritten": asWritten, "CountsOfRestored": countsOfRestored,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
