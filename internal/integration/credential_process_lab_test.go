@@ -71,8 +71,9 @@ func TestCredentialProcessAWSCLI(t *testing.T) {
 			require.Equal(t, address == idp, ok, errs)
 		}
 	})
-	// Both servers have ended; what was kept is still given to the tools, who fail at the token service alone.
-	_, errs, ok := awsCLI(t, endpoints, env, "sts", "get-caller-identity", "--profile", "logs")
+	// Both servers have ended; what was kept is still given to the tools, who fail at the token service alone. Its own port
+	// may be another test's by now.
+	_, errs, ok := awsCLI(t, "http://127.0.0.1:"+freePort(t), env, "sts", "get-caller-identity", "--profile", "logs")
 	require.False(t, ok)
 	require.Contains(t, errs, "Could not connect to the endpoint URL")
 	require.NotContains(t, errs, "credential-process:")
