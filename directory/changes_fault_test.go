@@ -166,11 +166,11 @@ func TestDirSyncAnswers(t *testing.T) {
 			}
 			require.NoError(t, err)
 			var got strings.Builder
-			got.WriteString(fmt.Sprint(len(set.Changed), " changed"))
+			fmt.Fprint(&got, len(set.Changed), " changed")
 			for _, l := range set.Links {
 				require.Equal(t, guid1, l.Group)
 				whole := map[bool]string{true: "whole "}[l.Whole]
-				got.WriteString(fmt.Sprintf(", %s+%d -%d", whole, len(l.Added), len(l.Removed)))
+				fmt.Fprintf(&got, ", %s+%d -%d", whole, len(l.Added), len(l.Removed))
 			}
 			require.Equal(t, tc.want, got.String())
 			require.False(t, next.IsZero())
