@@ -13,7 +13,8 @@
 //
 // Writers of one tenant come one after the other: a row is locked for the length of a transaction. In exchange events
 // are numbered without gaps in the order of commits. SQLite needs the settings that Open names in its error, and one
-// process at a time writes.
+// process at a time writes. A transaction that brings more memberships into SQLite than are there makes the indexes of
+// these tables at its end, which takes memory or temporary files for as long.
 //
 // The tables are not an interface: they may change with any version.
 package sqlstore
