@@ -37,6 +37,10 @@ type Domain struct {
 	Bind        *Bind    `json:"bind"`    // nil means Config.Bind
 	Service     *Service `json:"service"` // nil means Config.Service
 
+	// DomainSIDs are the domains whose SIDs a ticket of this realm's accounts may carry over a trust. Empty means the
+	// account's own domain, as its first ticket in this process says.
+	DomainSIDs []string `json:"domainSIDs"`
+
 	Discover      bool `json:"discover"`      // find KDCs by DNS SRV records when KDCs is empty
 	InsecurePlain bool `json:"insecurePlain"` // allow ldap:// without StartTLS and without sign and seal
 }

@@ -1,6 +1,7 @@
 package adconfig_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -116,6 +117,28 @@ func TestBuild(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.Directory()
 	require.ErrorIs(t, err, adconfig.ErrNoBind)
+}
+
+// TestDomainSIDs: a list takes the place of what the first ticket says; a wrong one ends the building of the configuration.
+func TestDomainSIDs(t *testing.T) {
+	t.Parallel()
+	const forest = `{"domains":[{"dns":"a.test","kdcs":["dc1"],"domainSIDs":["%s"]},{"dns":"b.test","kdcs":["dc2"]}]}`
+	c, err := adconfig.Load(write(t, fmt.Sprintf(forest, "S-1-5-21-1-2-3")))
+	require.NoError(t, err)
+	k, err := c.Kerberos()
+	require.NoError(t, err)
+	require.Equal(t, []string{"S-1-5-21-1-2-3"}, k.Realms[0].DomainSIDs)
+	require.False(t, k.Realms[0].LearnDomainSID)
+	require.True(t, k.Realms[1].LearnDomainSID)
+	c, err = adconfig.Load(write(t, fmt.Sprintf(forest, "S-1-5-21-x")))
+	require.NoError(t, err)
+	k, err = c.Kerberos()
+	require.NoError(t, err)
+	k.Service.SPN = "HTTP/a.test"
+	k.Service.Keytab, err = kerberos.DeriveKeytab("svc", "A.TEST", "", []byte("x"), 1)
+	require.NoError(t, err)
+	_, err = kerberos.NewAuthenticator(k)
+	require.ErrorContains(t, err, "malformed SID")
 }
 
 func TestPassword(t *testing.T) {

@@ -43,11 +43,11 @@ func (c *Config) Kerberos() (kerberos.AuthenticatorConfig, error) {
 	return out, nil
 }
 
-// kerberosRealm lets the realm assert the SIDs of its own domain; AD.json has no table of trusts.
+// kerberosRealm lets the realm assert the SIDs of the listed domains, or of its own.
 func (d Domain) kerberosRealm() kerberos.Realm {
 	return kerberos.Realm{
 		Name: d.Realm(), NetBIOS: d.NetBIOS, UPNSuffixes: d.UPNSuffixes, KDCs: d.KDCs,
-		Discover: d.Discover && len(d.KDCs) == 0, LearnDomainSID: true,
+		Discover: d.Discover && len(d.KDCs) == 0, DomainSIDs: d.DomainSIDs, LearnDomainSID: len(d.DomainSIDs) == 0,
 	}
 }
 
