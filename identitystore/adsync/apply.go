@@ -130,13 +130,8 @@ func (a *applier) write(ctx context.Context) error {
 			}
 		}
 	}
-	for _, o := range a.plan.Objects {
-		if o.Op == identitystore.PlanCreate {
-			a.wrote()
-			if err := a.create(ctx, o); err != nil {
-				return fmt.Errorf("adsync: %s %s: %w", o.Kind, o.Key, err)
-			}
-		}
+	if err := a.create(ctx); err != nil {
+		return err
 	}
 	return a.edges(ctx, identitystore.PlanAdd)
 }
@@ -173,27 +168,57 @@ func (a *applier) link(guid string) identitystore.Link {
 // seen notes when and by which run the record was last written.
 func (a *applier) seen(l *identitystore.Link) { l.LastRun, l.LastSeen = a.run, a.tx.Now() }
 
-func (a *applier) create(ctx context.Context, o identitystore.PlanObject) error {
-	if o.Kind == identitystore.PlanGroup {
-		g := &identitystore.Group{Link: a.link(o.Key)}
-		applyGroup(g, o.Fields)
-		a.seen(&g.Link)
-		g, err := a.tx.CreateGroup(ctx, g)
-		if err == nil {
-			a.refs[o.Key] = identitystore.Ref{Key: g.Key, Kind: identitystore.KindGroup, ID: g.ID}
+// createBatch is how many records are written between two words of progress.
+const createBatch = 1000
+
+// create writes the new records, many at a time.
+func (a *applier) create(ctx context.Context) error {
+	var groups []*identitystore.Group
+	var users []*identitystore.User
+	for _, o := range a.plan.Objects {
+		switch {
+		case o.Op != identitystore.PlanCreate:
+		case o.Kind == identitystore.PlanGroup:
+			g := &identitystore.Group{Link: a.link(o.Key)}
+			applyGroup(g, o.Fields)
+			a.seen(&g.Link)
+			groups = append(groups, g)
+		default:
+			u := &identitystore.User{Link: a.link(o.Key)}
+			applyUser(u, a.source, o.Fields)
+			a.seen(&u.Link)
+			users = append(users, u)
 		}
-		return err
 	}
-	u := &identitystore.User{Link: a.link(o.Key)}
-	applyUser(u, a.source, o.Fields)
-	a.seen(&u.Link)
-	u, err := a.tx.CreateUser(ctx, u)
-	if err == nil {
-		a.refs[o.Key] = identitystore.Ref{Key: u.Key, Kind: identitystore.KindUser, ID: u.ID}
+	err := inBatches(ctx, groups, a.tx.CreateGroups, func(g *identitystore.Group) {
+		a.refs[g.Link.GUID] = identitystore.Ref{Key: g.Key, Kind: identitystore.KindGroup, ID: g.ID}
+		a.wrote()
+	})
+	if err != nil {
+		return fmt.Errorf("adsync: new groups: %w", err)
 	}
-	return err
+	err = inBatches(ctx, users, a.tx.CreateUsers, func(u *identitystore.User) {
+		a.refs[u.Link.GUID] = identitystore.Ref{Key: u.Key, Kind: identitystore.KindUser, ID: u.ID}
+		a.wrote()
+	})
+	if err != nil {
+		return fmt.Errorf("adsync: new users: %w", err)
+	}
+	return nil
 }
 
+func inBatches[T any](ctx context.Context, list []*T, create func(context.Context, []*T) ([]*T, error), made func(*T)) error {
+	for part := range slices.Chunk(list, createBatch) {
+		out, err := create(ctx, part)
+		if err != nil {
+			return err
+		}
+		for _, x := range out {
+			made(x)
+		}
+	}
+	return nil
+}
 func (a *applier) update(ctx context.Context, o identitystore.PlanObject) error {
 	if o.Kind == identitystore.PlanGroup {
 		g, err := a.tx.GroupByID(ctx, o.ID)

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/adfedkit/adfedkit/identitystore"
@@ -13,7 +14,10 @@ import (
 
 // Engine synchronises one source into one tenant. It is safe for concurrent use; of several runs one works, and the
 // others end at once with [identitystore.ErrBusy].
-type Engine struct{ cfg Config }
+type Engine struct {
+	cfg     Config
+	running *sync.Mutex // the lease is the owner's: of two runs of one engine it stops none
+}
 
 // New returns an engine. Nothing is read.
 func New(cfg Config) (*Engine, error) {
@@ -36,7 +40,7 @@ func New(cfg Config) (*Engine, error) {
 		cfg.Mapping = m
 	}
 	cfg.fill()
-	return &Engine{cfg}, nil
+	return &Engine{cfg, new(sync.Mutex)}, nil
 }
 
 // Plan reads the scope and says what a run would do now. Nothing is written.
@@ -102,6 +106,10 @@ func (m *memory) expire(guid string, at time.Time) {
 func (e *Engine) start(ctx context.Context, scope Scope, work func(context.Context, *run) error) (Result, error) {
 	res := Result{Run: rand.Text()}
 	started := e.cfg.Service.Now()
+	if !e.running.TryLock() {
+		return e.done(ctx, res, started, identitystore.ErrBusy)
+	}
+	defer e.running.Unlock()
 	lease, err := e.acquire(ctx)
 	if err == nil {
 		held, release := e.hold(ctx, lease)
