@@ -219,6 +219,7 @@ func inBatches[T any](ctx context.Context, list []*T, create func(context.Contex
 	}
 	return nil
 }
+
 func (a *applier) update(ctx context.Context, o identitystore.PlanObject) error {
 	if o.Kind == identitystore.PlanGroup {
 		g, err := a.tx.GroupByID(ctx, o.ID)
