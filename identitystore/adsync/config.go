@@ -22,7 +22,7 @@ type Config struct {
 	Mapping    *Mapping            // nil means the default mapping
 	Guard      identitystore.Guard // zero: 500 removals, or 20 % of what is stored if that is less, never below 10
 	DirectOnly bool                // do not count members of nested groups; must be as in the service's configuration
-	Owner      string              // name of this writer in the lease; "" means a random one
+	Owner      string              // name of this writer, and of no other, in the lease; "" means a random one
 	LeaseTTL   time.Duration       // how long the lease outlives a writer that died; renewed during a run; 0 means 2 minutes
 	// OwnerGone reports whether the writer of that name is known to be dead, so that its lease can be taken over before it
 	// expires; nil means that nobody can tell.

@@ -117,6 +117,12 @@ func (d *Dec) Into(tag byte) Dec {
 // Skip consumes the next element whatever it is.
 func (d *Dec) Skip() { d.take(d.Peek()) }
 
+// Next consumes the next element whatever it is, and returns a reader over it alone, header included.
+func (d *Dec) Next() Dec {
+	whole, _ := d.take(d.Peek())
+	return Dec{rest: whole, bad: d.bad}
+}
+
 // Field consumes the required explicit field n.
 func (d *Dec) Field(n byte) Dec { return d.Into(Ctx(n)) }
 

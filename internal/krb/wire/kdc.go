@@ -6,7 +6,6 @@ import (
 	"github.com/jcmturner/gokrb5/v8/asn1tools"
 	"github.com/jcmturner/gokrb5/v8/iana/asnAppTag"
 	"github.com/jcmturner/gokrb5/v8/messages"
-	"github.com/jcmturner/gokrb5/v8/types"
 
 	"github.com/jcmturner/gofork/encoding/asn1"
 
@@ -54,54 +53,64 @@ func (r KDCReq) Encode() []byte {
 	return must((&messages.ASReq{KDCReqFields: f}).Marshal())
 }
 
-// ParseKDCReq reads an AS-REQ or a TGS-REQ; fields that a test KDC has no use for are left out.
+// ParseKDCReq reads an AS-REQ or a TGS-REQ, every member in its place; fields that a test KDC has no use for are left out.
 func ParseKDCReq(b []byte) (KDCReq, error) {
-	if err := der.Check(b, 0); err != nil {
+	r := KDCReq{Type: MsgASReq}
+	if len(b) > 0 && b[0] == der.App(MsgTGSReq) {
+		r.Type = MsgTGSReq
+	}
+	s, err := open(b, 0, byte(r.Type)) //nolint:gosec // one of two small numbers
+	if err != nil {
 		return KDCReq{}, err
 	}
-	var f messages.KDCReqFields
-	var err error
-	switch b[0] {
-	case der.App(MsgASReq):
-		var k messages.ASReq
-		err = k.Unmarshal(b)
-		f = k.KDCReqFields
-	case der.App(MsgTGSReq):
-		var k messages.TGSReq
-		err = k.Unmarshal(b)
-		f = k.KDCReqFields
-	default:
-		err = der.ErrMalformed
-	}
-	if err != nil {
-		return KDCReq{}, der.ErrMalformed
-	}
 	c := new(conv)
-	c.fail(f.PVNO == protoVer && len(f.ReqBody.EType) <= maxETypes)
-	r := KDCReq{
-		Type: f.MsgType, PAData: c.padata(f.PAData), Options: c.flags(f.ReqBody.KDCOptions), Realm: c.realm(f.ReqBody.Realm),
-		Till: f.ReqBody.Till, Nonce: c.uint32(int64(f.ReqBody.Nonce)), ETypes: f.ReqBody.EType, Body: rawBody(b),
+	c.fail(s.Field(1).Int() == protoVer)
+	c.fail(s.Field(2).Int() == int64(r.Type))
+	if f, ok := s.Opt(3); ok {
+		r.PAData = c.dPAData(f)
 	}
-	for _, x := range []struct {
-		from types.PrincipalName
-		to   **Name
-	}{{f.ReqBody.CName, &r.CName}, {f.ReqBody.SName, &r.SName}} {
-		if x.from.NameString != nil {
-			n := c.name(x.from)
-			*x.to = &n
-		}
-	}
-	return result(r, c)
+	body := s.Field(4)
+	r.Body = body.Rest() // as it stands in the message: a checksum runs over these bytes
+	c.reqBody(&r, body.Seq())
+	return done(r, s, c)
 }
 
-// rawBody returns KDC-REQ-BODY as it stands in the message: its checksum runs over these bytes.
-func rawBody(b []byte) []byte {
-	d := der.New(b)
-	s := d.Into(d.Peek()).Seq()
-	for s.More() && s.Peek() != der.Ctx(4) {
-		s.Skip()
+// reqBody reads KDC-REQ-BODY (RFC 4120 5.4.1) up to the encryption types; what follows must be in its place.
+func (c *conv) reqBody(r *KDCReq, s der.Dec) {
+	r.Options = s.Field(0).Flags()
+	if f, ok := s.Opt(1); ok {
+		n := c.dName(f)
+		r.CName = &n
 	}
-	return s.Field(4).Rest()
+	r.Realm = c.dRealm(s.Field(2))
+	if f, ok := s.Opt(3); ok {
+		n := c.dName(f)
+		r.SName = &n
+	}
+	s.Opt(4) // from
+	r.Till = c.dTime(s.Field(5))
+	s.Opt(6) // rtime
+	r.Nonce = c.uint32(s.Field(7).Int())
+	for list := s.Field(8).Seq(); list.More() && !c.bad; {
+		c.fail(len(r.ETypes) < maxETypes)
+		r.ETypes = append(r.ETypes, c.dInt32(list.Next()))
+	}
+	s.Opt(9)  // addresses
+	s.Opt(10) // enc-authorization-data
+	if f, ok := s.Opt(11); ok {
+		f.Seq() // additional-tickets
+	}
+	s.End()
+}
+
+func (c *conv) dPAData(d der.Dec) []PAData {
+	var out []PAData
+	for list := d.Seq(); list.More() && !c.bad; {
+		c.fail(len(out) < maxPAData)
+		s := list.Into(der.TagSeq)
+		out = append(out, PAData{c.dInt32(s.Field(1)), s.Field(2).Octets()})
+	}
+	return out
 }
 
 // KDCRep is an AS-REP or a TGS-REP.

@@ -152,6 +152,30 @@ func TestBounds(t *testing.T) {
 	require.Error(t, err)
 }
 
+// TestRequestBody: members that have no place in the body of a request, or not there.
+func TestRequestBody(t *testing.T) {
+	t.Parallel()
+	req := wire.KDCReq{Type: wire.MsgTGSReq, Realm: "R", SName: &alice, Till: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC), Nonce: 1, ETypes: []int32{18}}
+	with := func(members ...[]byte) []byte {
+		body := der.New(req.EncodeBody())
+		s := body.Seq()
+		all := append([][]byte{s.Rest()}, members...)
+		return der.TLV(der.App(wire.MsgTGSReq), der.Seq(der.Field(1, der.Int(5)), der.Field(2, der.Int(wire.MsgTGSReq)), der.Field(4, der.Seq(all...))))
+	}
+	got, err := wire.ParseKDCReq(with())
+	require.NoError(t, err)
+	require.Equal(t, req.EncodeBody(), got.Body)
+	_, err = wire.ParseKDCReq(with(der.Field(11, der.Seq(wire.Ticket{Realm: "R", SName: alice, Enc: enc}.Encode()))))
+	require.NoError(t, err, "additional tickets are read over")
+	for name, member := range map[string][]byte{
+		"universal": {1, 1, 0xff}, "unknown": der.Field(12, der.Int(1)), "out of order": der.Field(0, der.Int(1)),
+		"twice": der.Field(8, der.Seq(der.Int(18))), "tickets, no sequence": der.Field(11, der.Int(1)), "tickets, short": der.Field(11, nil),
+	} {
+		_, err := wire.ParseKDCReq(with(member))
+		require.ErrorIs(t, err, der.ErrMalformed, name)
+	}
+}
+
 func FuzzMessages(f *testing.F) {
 	all := messages(f)
 	for _, m := range all {
