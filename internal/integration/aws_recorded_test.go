@@ -126,17 +126,9 @@ func recordedCode(t *testing.T, res *http.Response, answer []byte) string {
 // recorded is what was signed; ours accepts those that it checks, and no altered one.
 func TestRecordedSignatures(t *testing.T) {
 	t.Parallel()
-	signed := 0
-	for name, raw := range recorded(t) {
+	eachSigned(t, func(name string, raw []byte, at time.Time, region, service string) {
 		rq, body := parseRecorded(t, raw)
 		header := rq.Header.Get("Authorization")
-		if header == "" {
-			continue
-		}
-		signed++
-		at, err := time.Parse("20060102T150405Z", rq.Header.Get("X-Amz-Date"))
-		require.NoError(t, err)
-		scope := strings.Split(header, "/")
 		again, err := http.NewRequestWithContext(t.Context(), rq.Method, "http://"+rq.Host+rq.URL.RequestURI(), bytes.NewReader(body))
 		require.NoError(t, err)
 		_, list, _ := strings.Cut(header, "SignedHeaders=")
@@ -152,11 +144,29 @@ func TestRecordedSignatures(t *testing.T) {
 		}
 		sum := sha256.Sum256(body)
 		creds := aws.Credentials{AccessKeyID: recordedKey, SecretAccessKey: recordedSecret, SessionToken: rq.Header.Get("X-Amz-Security-Token")}
-		require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), creds, again, hex.EncodeToString(sum[:]), scope[3], scope[2], at))
+		require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), creds, again, hex.EncodeToString(sum[:]), service, region, at))
 		require.Equal(t, header, again.Header.Get("Authorization"), name)
 		if strings.Contains(name, "GetCallerIdentity") {
 			recordedIdentity(t, raw, at)
 		}
+	})
+}
+
+// eachSigned calls f with each recorded request that is signed, the time of its signature, and what it was signed for.
+func eachSigned(t *testing.T, f func(name string, raw []byte, at time.Time, region, service string)) {
+	t.Helper()
+	signed := 0
+	for name, raw := range recorded(t) {
+		rq, _ := parseRecorded(t, raw)
+		header := rq.Header.Get("Authorization")
+		if header == "" {
+			continue
+		}
+		signed++
+		at, err := time.Parse("20060102T150405Z", rq.Header.Get("X-Amz-Date"))
+		require.NoError(t, err)
+		scope := strings.Split(header, "/")
+		f(name, raw, at, scope[2], scope[3])
 	}
 	require.Equal(t, 34, signed)
 }

@@ -107,20 +107,11 @@ func TestSignedSSOAdmin(t *testing.T) {
 // TestRecordedRequestsVerify: what the AWS CLI signed verifies, and nothing of it may be another.
 func TestRecordedRequestsVerify(t *testing.T) {
 	t.Parallel()
-	signed := 0
-	for name, raw := range recorded(t) {
+	eachSigned(t, func(name string, raw []byte, at time.Time, region, service string) {
 		rq, body := parseRecorded(t, raw)
-		header := rq.Header.Get("Authorization")
-		if header == "" {
-			continue
-		}
-		signed++
-		at, err := time.Parse("20060102T150405Z", rq.Header.Get("X-Amz-Date"))
-		require.NoError(t, err)
-		scope := strings.Split(header, "/")
 		v, err := sigv4.NewVerifier(sigv4.Config{
 			Keys:    sigv4.StaticKeys{recordedKey: {Secret: recordedSecret, SessionToken: rq.Header.Get("X-Amz-Security-Token")}},
-			Service: scope[3], Region: scope[2], Now: func() time.Time { return at },
+			Service: service, Region: region, Now: func() time.Time { return at },
 		})
 		require.NoError(t, err)
 		rq.ContentLength = int64(len(body))
@@ -141,8 +132,7 @@ func TestRecordedRequestsVerify(t *testing.T) {
 		again, _ := parseRecorded(t, append(bytes.Clone(raw), 'x'))
 		again.ContentLength = rq.ContentLength
 		require.ErrorIs(t, v.Authorize(again), sigv4.ErrRefused, name)
-	}
-	require.Equal(t, 34, signed)
+	})
 }
 
 // TestSignerOfTheSDK: whatever the SDK's signer signs verifies after it went over the wire, and with one part changed it
